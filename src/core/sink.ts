@@ -1,0 +1,10 @@
+import type { DeliveredFrame } from './result.js';
+import type { SourceEvent } from './source.js';
+
+/** Where results go. A promise from `deliver` holds back lossless streams until it resolves; live ones don't wait. */
+export interface Sink {
+  readonly kind: string;
+  deliver(frame: DeliveredFrame): void | Promise<void>;
+  event?(stream: string, event: SourceEvent): void;
+  close(): void | Promise<void>;
+}

@@ -1,0 +1,58 @@
+import type { SourceEvent } from './source.js';
+
+/** How a running stream is drawn: one node a stage, edges with their overflow policy. */
+export interface GraphDescription {
+  readonly stream: string;
+  readonly nodes: readonly { readonly id: string; readonly kind: string; readonly detail: string }[];
+  readonly edges: readonly { readonly from: string; readonly to: string; readonly overflow: string; readonly capacity: number }[];
+}
+
+/** Distribution of one time; percentiles are undefined where the samples are too few to say (64 for p90, 662 for p99, 4603 for p99.9). */
+export interface TimeSummary {
+  readonly n: number;
+  readonly meanMs: number;
+  readonly varianceMs2: number;
+  /** Standard deviation over mean. */
+  readonly cv: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly p50Ms: number | undefined;
+  readonly p90Ms: number | undefined;
+  readonly p95Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+  readonly p999Ms: number | undefined;
+}
+
+export interface StageStats {
+  readonly stage: string;
+  readonly queue: TimeSummary;
+  readonly service: TimeSummary;
+  /** Frames waiting or being served now. */
+  readonly inFlight: number;
+}
+
+export interface StreamStats {
+  readonly stream: string;
+  /** Delivered frames a second over the last seconds. */
+  readonly fps: number;
+  readonly received: number;
+  readonly delivered: number;
+  readonly dropped: readonly { readonly stage: string; readonly reason: string; readonly count: number }[];
+  readonly endToEnd: TimeSummary;
+  readonly stages: readonly StageStats[];
+  readonly eventLoopDelay: TimeSummary;
+}
+
+/** What the server may know of a running stream. */
+export interface StreamView {
+  readonly name: string;
+  readonly sourceKind: string;
+  /** Address without credentials. */
+  readonly location: string;
+  readonly model: string;
+  readonly labels: readonly string[];
+  lastEvent(): SourceEvent | undefined;
+  reconnects(): number;
+  stats(): StreamStats;
+  describe(): GraphDescription;
+}
