@@ -1,3 +1,4 @@
+import type { Admission } from './admission.js';
 import type { FrameResult } from './result.js';
 
 /** What a stage may say about its work on a frame; times are monotonic milliseconds. */
@@ -20,6 +21,8 @@ export interface Stage {
   readonly kind: string;
   /** How many frames it can hold at once with profit (workers, and a frame waiting for each). */
   readonly concurrency: number;
+  /** Where streams share what serves them: a frame is taken when its stream's turn comes, and is the newest then. */
+  readonly admission?: Admission;
   process(input: FrameResult, context: StageContext): FrameResult | Promise<FrameResult>;
   close(): void | Promise<void>;
 }

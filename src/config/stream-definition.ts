@@ -1,0 +1,56 @@
+import { z } from 'zod';
+
+const positiveInteger = z.int().positive();
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'Expected 1 to 64 letters, digits, dots, dashes or underscores');
+
+export const overflowSchema = z
+  .union([z.enum(['latest', 'drop', 'block']), z.strictObject({ buffer: positiveInteger.max(256) })])
+  .describe('What happens to a frame that comes while the stage is busy: latest keeps the newest, drop keeps the waiting one, block makes the source wait, { buffer: n } keeps the newest n.');
+
+const realtime = z.boolean().describe('Pace frames by their timestamps instead of reading as fast as they can be worked on.');
+const loop = z.boolean().describe('Start again at the end.');
+
+const networkFields = {
+  url: z.string().min(1).describe('Address; ${NAME} is taken from the environment, so that passwords stay out of the file.'),
+  transport: z.enum(['tcp', 'udp']).optional().describe('RTSP only; tcp unless told otherwise.'),
+  stallTimeoutMs: positiveInteger.optional().describe('Without a frame for so long, the source is stalled and is connected anew (5000).'),
+  frozenTimeoutMs: positiveInteger.optional().describe('The same picture for so long counts as frozen (10000).'),
+};
+
+export const sourceSchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('file'), path: z.string().min(1), realtime: realtime.optional(), loop: loop.optional() }),
+    z.strictObject({ kind: z.literal('rtsp'), ...networkFields }),
+    z.strictObject({ kind: z.literal('http'), ...networkFields }),
+    z.strictObject({
+      kind: z.literal('dataset'),
+      path: z.string().min(1).describe('Folder: COCO, MOTChallenge, KITTI tracking or plain images.'),
+      realtime: realtime.optional(),
+      loop: loop.optional(),
+      frameRateFps: z.number().positive().optional(),
+    }),
+  ])
+  .describe('Where frames come from.');
+
+export const stageSchema = z.strictObject({
+  id: name.describe('Name of the stage in timings, metrics and messages.'),
+  kind: z.string().min(1).describe('Which stage: detector.yolo.'),
+  overflow: overflowSchema.optional(),
+  options: z.record(z.string(), z.unknown()).optional().describe('Options of that kind of stage.'),
+});
+
+export const streamDefinitionSchema = z.strictObject({
+  $schema: z.string().optional(),
+  name,
+  source: sourceSchema,
+  stages: z.array(stageSchema).min(1).max(32).describe('In order: each takes the results of the one before it.'),
+});
+
+export type SourceDefinition = z.infer<typeof sourceSchema>;
+export type StageDefinition = z.infer<typeof stageSchema>;
+export type StreamDefinition = z.infer<typeof streamDefinitionSchema>;
+
+/** JSON Schema of a stream file, published as `streams/stream.schema.json`. */
+export function streamJsonSchema(): Record<string, unknown> {
+  return { title: 'lynceus stream definition', ...z.toJSONSchema(streamDefinitionSchema, { io: 'input' }) };
+}

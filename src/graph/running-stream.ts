@@ -1,0 +1,247 @@
+import { type Observable, Subject, map, takeUntil, tap } from 'rxjs';
+import { epochMs, monotonicMs } from '../core/clock.js';
+import { AppError, toAppError } from '../core/errors.js';
+import type { Frame } from '../core/frame.js';
+import type { Logger } from '../core/logger.js';
+import type { Overflow } from '../core/overflow.js';
+import type { DeliveredFrame, StageTiming } from '../core/result.js';
+import type { Sink } from '../core/sink.js';
+import type { Source, SourceEvent } from '../core/source.js';
+import type { Stage } from '../core/stage.js';
+import type { GraphDescription, StreamStats, StreamView } from '../core/stream-view.js';
+import type { RuntimeMonitor } from '../timing/runtime-monitor.js';
+import { StreamLedger } from '../timing/stream-ledger.js';
+import { describeGraph } from './describe.js';
+import { LimitedLog } from './limited-log.js';
+import { bounded, LOST } from './operators/bounded.js';
+import { type Envelope, type RawTiming, runStage } from './stage-runner.js';
+
+export interface PlannedStage {
+  readonly id: string;
+  readonly stage: Stage;
+  readonly overflow: Overflow;
+}
+
+/** All that a stream needs to run; made by the composition root from a definition. */
+export interface StreamPlan {
+  readonly name: string;
+  readonly source: Source;
+  readonly stages: readonly PlannedStage[];
+  readonly sinks: readonly Sink[];
+  readonly model: string;
+  readonly labels: readonly string[];
+  readonly monitor: RuntimeMonitor;
+  readonly log: Logger;
+}
+
+/** So many frames lost to a stage in a row are no bad frames but a broken stage. */
+const MAX_FAILURES_IN_A_ROW = 50;
+
+const SOURCE_STAGE = 'source';
+const DELIVER_STAGE = 'deliver';
+
+/**
+ * A stream at work: the source's frames through the stages to the sinks, with the ledger kept around the stages.
+ *
+ *     source ──edge──> stage ──edge──> stage ──> deliver ──> sinks
+ */
+export class RunningStream implements StreamView {
+  /** Resolves when all frames are delivered (or after `stop`); rejects with the `AppError` that ended the stream. Sinks are not closed. */
+  readonly done: Promise<void>;
+  readonly #plan: StreamPlan;
+  readonly #ledger: StreamLedger;
+  readonly #limitedLog: LimitedLog;
+  readonly #stop$ = new Subject<void>();
+  readonly #sourceEvents: { unsubscribe(): void };
+  #lastEvent: SourceEvent | undefined;
+  #reconnects = 0;
+  #failuresInARow = 0;
+
+  constructor(plan: StreamPlan) {
+    this.#plan = plan;
+    this.#ledger = new StreamLedger([SOURCE_STAGE, ...plan.stages.map(({ id }) => id), DELIVER_STAGE]);
+    this.#limitedLog = new LimitedLog(plan.log);
+    plan.source.onDropped = (reason, count) => this.#ledger.losses.add(SOURCE_STAGE, reason, count);
+    this.#sourceEvents = plan.source.events$.subscribe((event) => this.#onSourceEvent(event));
+    this.done = this.#run();
+  }
+
+  /** Takes no more frames; those in work are delivered. */
+  async stop(): Promise<void> {
+    this.#stop$.next();
+    await this.done.catch(() => undefined);
+  }
+
+  #run(): Promise<void> {
+    const { source, stages } = this.#plan;
+    const opened$ = source.frames$.pipe(
+      takeUntil(this.#stop$),
+      map((frame) => this.#open(frame)),
+    );
+    const worked$ = stages.reduce<Observable<Envelope>>((input$, planned) => input$.pipe(this.#edge(planned)), opened$);
+    const delivered$ = worked$.pipe(
+      bounded((envelope) => this.#deliver(envelope), {
+        overflow: 'block',
+        concurrency: 1,
+        onDropped: (envelope) => envelope.result.frame.release(),
+      }),
+    );
+    return new Promise<void>((resolve, reject) => {
+      delivered$.subscribe({ complete: resolve, error: (error: unknown) => reject(toAppError(error)) });
+    }).finally(() => this.#sourceEvents.unsubscribe());
+  }
+
+  #open(frame: Frame): Envelope {
+    this.#ledger.frameReceived();
+    const { firstByteMs, arrivedMs } = frame;
+    const timing: RawTiming = { stage: SOURCE_STAGE, queuedMs: firstByteMs, startedMs: firstByteMs, endedMs: arrivedMs, worker: undefined, parts: [] };
+    return { result: { frame }, timings: [timing], readyMs: arrivedMs };
+  }
+
+  #edge({ id, stage, overflow }: PlannedStage) {
+    const work = bounded((envelope: Envelope) => this.#work(id, stage, envelope), {
+      overflow,
+      concurrency: stage.concurrency,
+      admission: stage.admission,
+      onDropped: (envelope, reason) => {
+        this.#ledger.left(id);
+        if (reason !== 'stopped') this.#ledger.losses.add(id, reason);
+        envelope.result.frame.release();
+      },
+    });
+    return (input$: Observable<Envelope>) =>
+      input$.pipe(
+        tap(() => this.#ledger.entered(id)),
+        work,
+      );
+  }
+
+  async #work(id: string, stage: Stage, envelope: Envelope): Promise<Envelope | typeof LOST> {
+    const outcome = await runStage<typeof LOST>(id, stage, envelope, (failed, error) => this.#onStageFailed(id, failed, error));
+    if (outcome === LOST) return LOST;
+    this.#ledger.left(id);
+    this.#failuresInARow = 0;
+    return outcome;
+  }
+
+  #onStageFailed(id: string, { result }: Envelope, error: AppError): typeof LOST {
+    this.#failuresInARow += 1;
+    if (this.#failuresInARow >= MAX_FAILURES_IN_A_ROW) {
+      throw new AppError('ERR_STAGE_FAILED', `${this.#plan.name}: ${id} failed ${this.#failuresInARow} times in a row, last with ${error.code}: ${error.message}`, { cause: error });
+    }
+    this.#ledger.left(id);
+    this.#ledger.losses.add(id, error.code);
+    this.#limitedLog.warn(`${id}:${error.code}`, monotonicMs(), { stream: this.#plan.name, stage: id, code: error.code, seq: result.frame.sequence }, error.message);
+    result.frame.release();
+    return LOST;
+  }
+
+  #deliver({ result, timings, readyMs }: Envelope): undefined | Promise<undefined> {
+    const { monitor, name, labels, sinks } = this.#plan;
+    const { frame } = result;
+    const startedMs = monotonicMs();
+    const booked = timings.map((timing) => withRuntime(timing, monitor));
+    const deliver: RawTiming = { stage: DELIVER_STAGE, queuedMs: readyMs, startedMs, endedMs: monotonicMs(), worker: undefined, parts: [] };
+    booked.push(withRuntime(deliver, monitor));
+    const nowMs = monotonicMs();
+    const delivered: DeliveredFrame = {
+      stream: name,
+      result,
+      labels,
+      timings: booked,
+      endToEndMs: nowMs - frame.firstByteMs,
+      emittedEpochMs: epochMs(),
+      droppedSinceLast: this.#ledger.losses.takeSince(),
+    };
+    this.#ledger.frameDelivered(booked, delivered.endToEndMs, nowMs);
+    return this.#handOver(delivered, sinks);
+  }
+
+  /** Synchronous where every sink is: no live frame waits for a promise. */
+  #handOver(delivered: DeliveredFrame, sinks: readonly Sink[]): undefined | Promise<undefined> {
+    const { frame } = delivered.result;
+    try {
+      const waits = sinks.map((sink) => sink.deliver(delivered)).filter((wait) => wait instanceof Promise);
+      if (waits.length > 0) {
+        return Promise.all(waits)
+          .finally(() => frame.release())
+          .then(() => undefined);
+      }
+    } catch (error) {
+      frame.release();
+      throw error;
+    }
+    frame.release();
+    return undefined;
+  }
+
+  #onSourceEvent(event: SourceEvent): void {
+    const { name, sinks, log } = this.#plan;
+    this.#lastEvent = event;
+    if (event.state === 'reconnecting') this.#reconnects += 1;
+    const fields = { stream: name, state: event.state, ...(event.code ? { code: event.code } : {}), ...(event.retryInMs === undefined ? {} : { retryInMs: Math.round(event.retryInMs) }) };
+    if (event.code) log.warn(fields, event.message);
+    else log.info(fields, event.message);
+    for (const sink of sinks) sink.event?.(name, event);
+  }
+
+  get name(): string {
+    return this.#plan.name;
+  }
+
+  get sourceKind(): string {
+    return this.#plan.source.kind;
+  }
+
+  get location(): string {
+    return this.#plan.source.location;
+  }
+
+  get model(): string {
+    return this.#plan.model;
+  }
+
+  get labels(): readonly string[] {
+    return this.#plan.labels;
+  }
+
+  lastEvent(): SourceEvent | undefined {
+    return this.#lastEvent;
+  }
+
+  reconnects(): number {
+    return this.#reconnects;
+  }
+
+  stats(): StreamStats {
+    const ledger = this.#ledger;
+    return {
+      stream: this.#plan.name,
+      fps: ledger.fps(monotonicMs()),
+      received: ledger.received,
+      delivered: ledger.delivered,
+      dropped: ledger.losses.total(),
+      endToEnd: ledger.endToEnd(),
+      stages: ledger.stages(),
+      eventLoopDelay: this.#plan.monitor.eventLoopDelay(),
+    };
+  }
+
+  describe(): GraphDescription {
+    return describeGraph(this.#plan);
+  }
+}
+
+function withRuntime(timing: RawTiming, monitor: RuntimeMonitor): StageTiming {
+  const { stage, queuedMs, startedMs, endedMs, worker, parts } = timing;
+  return {
+    stage,
+    queuedMs,
+    startedMs,
+    endedMs,
+    ...(worker === undefined ? {} : { worker }),
+    eventLoopDelayMs: monitor.eventLoopDelayMs(queuedMs, endedMs),
+    gcMs: monitor.gcMs(queuedMs, endedMs),
+    parts,
+  };
+}

@@ -1,0 +1,88 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { AppError } from '../core/errors.js';
+
+/** How many cores one inference may use, and how. */
+export interface SessionOptions {
+  readonly modelPath: string;
+  /** Threads within one inference. */
+  readonly threads: number;
+  /** Inferences on zeros before the first real one: the first few are slower (allocation, caches). */
+  readonly warmupRuns?: number;
+}
+
+export interface OutputTensor {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/**
+ * A loaded model that takes one uint8 frame and gives float outputs.
+ * `run` blocks the calling thread: onnxruntime-node calls native code synchronously, so sessions belong into worker threads.
+ */
+export class Session {
+  readonly #session: InferenceSession;
+  readonly #inputName: string;
+  readonly #inputBytes: Uint8Array;
+  readonly #input: Tensor;
+
+  private constructor(session: InferenceSession, dims: readonly number[]) {
+    this.#session = session;
+    this.#inputName = session.inputNames[0]!;
+    // Private memory: the runtime refuses tensors on shared memory, and one input is reused for every frame.
+    this.#inputBytes = new Uint8Array(dims.reduce((product, dim) => product * dim, 1));
+    this.#input = new Tensor('uint8', this.#inputBytes, [...dims]);
+  }
+
+  /** @throws AppError `ERR_MODEL_CORRUPT` where the runtime can't load the file; `ERR_MODEL_MANIFEST` where its input isn't one of a prepared model. */
+  static async load({ modelPath, threads, warmupRuns = 3 }: SessionOptions): Promise<Session> {
+    let session: InferenceSession;
+    try {
+      session = await InferenceSession.create(modelPath, {
+        executionProviders: ['cpu'],
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        executionMode: 'sequential',
+        graphOptimizationLevel: 'all',
+        enableCpuMemArena: true,
+        enableMemPattern: true,
+        logSeverityLevel: 3,
+        // Spinning threads take the cores from decoding and from the event loop for nothing.
+        extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+      });
+    } catch (error) {
+      throw new AppError('ERR_MODEL_CORRUPT', `onnxruntime can't load ${modelPath}: ${(error as Error).message}`, {
+        cause: error,
+        fix: 'Add the model again: lynceus models remove, then lynceus models add.',
+      });
+    }
+    const input = session.inputMetadata[0];
+    if (session.inputNames.length !== 1 || !input?.isTensor || input.type !== 'uint8' || !input.shape.every((dim) => typeof dim === 'number')) {
+      throw new AppError('ERR_MODEL_MANIFEST', `${modelPath}: expected a prepared model with one uint8 input of fixed shape`);
+    }
+    const loaded = new Session(session, input.shape);
+    for (let i = 0; i < warmupRuns; i += 1) await loaded.run(loaded.#inputBytes);
+    return loaded;
+  }
+
+  /** Bytes of one frame. */
+  get inputLength(): number {
+    return this.#inputBytes.length;
+  }
+
+  /**
+   * @param frame `inputLength` bytes, planes G, B, R; may be shared memory, it is copied.
+   * @throws AppError `ERR_INFERENCE_FAILED`
+   */
+  async run(frame: Uint8Array): Promise<Record<string, OutputTensor>> {
+    if (frame !== this.#inputBytes) this.#inputBytes.set(frame);
+    try {
+      return (await this.#session.run({ [this.#inputName]: this.#input })) as unknown as Record<string, OutputTensor>;
+    } catch (error) {
+      throw new AppError('ERR_INFERENCE_FAILED', `onnxruntime: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}

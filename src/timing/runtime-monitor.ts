@@ -1,0 +1,87 @@
+import { PerformanceObserver, performance } from 'node:perf_hooks';
+import type { TimeSummary } from '../core/stream-view.js';
+import { monotonicMs } from '../core/clock.js';
+import { TimeDistribution } from './time-distribution.js';
+
+const PROBE_EVERY_MS = 10;
+/** Intervals kept: some minutes of garbage collections, far more than any frame lives. */
+const RING_SIZE = 512;
+
+/** The newest intervals of something that happens now and then; asks about the past are short. */
+class IntervalRing {
+  readonly #startMs = new Float64Array(RING_SIZE);
+  readonly #endMs = new Float64Array(RING_SIZE);
+  #written = 0;
+
+  add(startMs: number, endMs: number): void {
+    const slot = this.#written % RING_SIZE;
+    this.#startMs[slot] = startMs;
+    this.#endMs[slot] = endMs;
+    this.#written += 1;
+  }
+
+  /** Calls back for each interval that overlaps `[fromMs, toMs]`, newest first. Intervals are added in the order of their ends. */
+  overlapping(fromMs: number, toMs: number, visit: (startMs: number, endMs: number) => void): void {
+    const oldest = Math.max(0, this.#written - RING_SIZE);
+    for (let i = this.#written - 1; i >= oldest; i -= 1) {
+      const slot = i % RING_SIZE;
+      if (this.#endMs[slot]! <= fromMs) return;
+      if (this.#startMs[slot]! < toMs) visit(this.#startMs[slot]!, this.#endMs[slot]!);
+    }
+  }
+}
+
+/**
+ * What the runtime did to the main thread, so that a frame's ledger can say whether it waited for its own kind or for Node:
+ * garbage collections, and how late the event loop was (a timer every 10 ms that ought to be punctual).
+ */
+export class RuntimeMonitor {
+  readonly #collections = new IntervalRing();
+  readonly #late = new IntervalRing();
+  readonly #delay = new TimeDistribution();
+  readonly #observer: PerformanceObserver;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor() {
+    const offsetMs = monotonicMs() - performance.now();
+    this.#observer = new PerformanceObserver((list) => {
+      for (const { startTime, duration } of list.getEntries()) {
+        this.#collections.add(startTime + offsetMs, startTime + duration + offsetMs);
+      }
+    });
+    this.#observer.observe({ entryTypes: ['gc'] });
+    let dueMs = monotonicMs() + PROBE_EVERY_MS;
+    this.#timer = setInterval(() => {
+      const now = monotonicMs();
+      // Timers are rounded to whole milliseconds: less than one is not a delay.
+      const lateMs = Math.max(0, now - dueMs - 1);
+      this.#delay.record(lateMs);
+      if (lateMs > 0) this.#late.add(dueMs, now);
+      dueMs = now + PROBE_EVERY_MS;
+    }, PROBE_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  /** Milliseconds of garbage collection within the interval, as far as Node has reported it yet. */
+  gcMs(fromMs: number, toMs: number): number {
+    let sum = 0;
+    this.#collections.overlapping(fromMs, toMs, (startMs, endMs) => (sum += Math.min(endMs, toMs) - Math.max(startMs, fromMs)));
+    return sum;
+  }
+
+  /** The longest time that the event loop was late within the interval. */
+  eventLoopDelayMs(fromMs: number, toMs: number): number {
+    let worst = 0;
+    this.#late.overlapping(fromMs, toMs, (startMs, endMs) => (worst = Math.max(worst, endMs - startMs)));
+    return worst;
+  }
+
+  eventLoopDelay(): TimeSummary {
+    return this.#delay.summary();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#observer.disconnect();
+  }
+}
