@@ -92,6 +92,17 @@ export function consumersOf(graph: GraphProto, tensor: string): NodeProto[] {
   return (graph.node ?? []).filter(({ input }) => input?.includes(tensor));
 }
 
+/** Gives a tensor another name wherever nodes, outputs or shape notes of the graph (not of subgraphs) speak of it. */
+export function renameTensor(graph: GraphProto, from: string, to: string): void {
+  const rename = (name: string): string => (name === from ? to : name);
+  for (const node of graph.node ?? []) {
+    node.input = node.input?.map(rename) ?? [];
+    node.output = node.output?.map(rename) ?? [];
+  }
+  for (const value of [...(graph.input ?? []), ...(graph.output ?? [])]) value.name = rename(value.name ?? '');
+  graph.valueInfo = (graph.valueInfo ?? []).filter(({ name }) => name !== from);
+}
+
 /** A constant of the graph, be it an initializer or a Constant node; undefined where the tensor is computed. */
 export function constantOf(graph: GraphProto, name: string): TensorProto | undefined {
   const initializer = graph.initializer?.find((tensor) => tensor.name === name);

@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { AppError } from '../../src/core/errors.js';
+import type { ModelInput } from '../../src/core/manifest.js';
+import { GraphBuilder } from '../../src/onnx/graph-builder.js';
+import { decodeModel, encodeModel, graphOf, makeValueInfo, valueFacts } from '../../src/onnx/model-proto.js';
+import { FRAME_INPUT, prepareInput } from '../../src/onnx/prepare-input.js';
+import { hasShared, largestDifference, pseudoRandom, runModel, SHARED, toPlanes, WITHOUT_SHARED } from './support.js';
+
+const INPUT: ModelInput = { name: 'images', layout: 'nchw', dtype: 'float32', width: 8, height: 6, color: 'rgb', scale: 1, mean: [0, 0, 0], fit: 'stretch', padValue: 0 };
+
+/** A picture of random bytes, packed RGB. */
+function picture({ width, height }: ModelInput): Uint8Array {
+  return Uint8Array.from(pseudoRandom(width * height * 3, 7), (value) => Math.floor(value * 256));
+}
+
+/** What the unprepared model is fed with: the manifest's words, computed the slow way. */
+function modelInput(rgb: Uint8Array, input: ModelInput): Float32Array | Uint8Array {
+  const order = input.color === 'rgb' ? [0, 1, 2] : [2, 1, 0];
+  const value = (pixel: number, channel: number): number => (rgb[3 * pixel + order[channel]!]! - input.mean[channel]!) * input.scale;
+  const pixels = rgb.length / 3;
+  const values = Array.from({ length: rgb.length }, (_, i) => (input.layout === 'nchw' ? value(i % pixels, Math.floor(i / pixels)) : value(Math.floor(i / 3), i % 3)));
+  return input.dtype === 'uint8' ? Uint8Array.from(values) : Float32Array.from(values);
+}
+
+async function differences(model: Uint8Array, input: ModelInput): Promise<Record<string, number>> {
+  const rgb = picture(input);
+  const dims = input.layout === 'nchw' ? [1, 3, input.height, input.width] : [1, input.height, input.width, 3];
+  const expected = await runModel(model, modelInput(rgb, input), dims);
+  const actual = await runModel(prepareInput(model, input), toPlanes(rgb, [1, 2, 0]), [1, 3, input.height, input.width]);
+  expect(Object.keys(actual)).toEqual(Object.keys(expected));
+  return Object.fromEntries(Object.entries(expected).map(([name, { data }]) => [name, largestDifference(actual[name]!.data, data)]));
+}
+
+function opTypes(model: Uint8Array): string[] {
+  return graphOf(decodeModel(model)).node!.map(({ opType }) => opType ?? '');
+}
+
+type Build = (builder: GraphBuilder, picture: string) => string;
+
+const convolve: Build = (builder, source) => {
+  const weight = builder.floats('weight', [4, 3, 3, 3], pseudoRandom(4 * 27, 3));
+  return builder.node('Conv', [source, weight], { kernel_shape: { ints: [3, 3] }, pads: { ints: [1, 1, 1, 1] } });
+};
+
+function graph(build: Build, { input = INPUT, output = [1, 4, 6, 8] }: { input?: ModelInput; output?: number[] } = {}): Uint8Array {
+  const builder = new GraphBuilder('test');
+  const dims = input.layout === 'nchw' ? [1, 3, input.height, input.width] : [1, input.height, input.width, 3];
+  builder.output(build(builder, builder.input(input.name, input.dtype, dims)), 'float32', output, 'result');
+  return builder.build();
+}
+
+const spatialSlice = (builder: GraphBuilder, source: string, start: number): string =>
+  builder.node('Slice', [source, builder.ints([start]), builder.ints([1000]), builder.ints([3]), builder.ints([2])]);
+
+const focus: Build = (builder, source) => {
+  const stacked = builder.node('Concat', [spatialSlice(builder, source, 0), spatialSlice(builder, source, 1)], { axis: { i: 1 } });
+  const weight = builder.floats('weight', [4, 6, 1, 1], pseudoRandom(24, 3));
+  return builder.node('Conv', [stacked, weight], { kernel_shape: { ints: [1, 1] } });
+};
+
+const FOLDED = ['Cast', 'Conv'];
+
+describe('outputs stay equal', () => {
+  test.each<[string, Partial<ModelInput>, Build, string[]]>([
+    ['RGB bytes into a convolution: one Cast', {}, convolve, FOLDED],
+    ['BGR', { color: 'bgr' }, convolve, FOLDED],
+    ['a scale is folded', { scale: 1 / 255 }, convolve, FOLDED],
+    ['a mean is subtracted, padding stays right', { mean: [117, 114, 97], scale: 1 / 255 }, convolve, ['Cast', 'Sub', 'Conv']],
+    ['NHWC that the model turns at once', { layout: 'nhwc' }, (builder, source) => convolve(builder, builder.node('Transpose', [source], { perm: { ints: [0, 3, 1, 2] } })), FOLDED],
+    [
+      'NHWC that something else reads first',
+      { layout: 'nhwc', mean: [1, 2, 3], scale: 0.5 },
+      (builder, source) => convolve(builder, builder.node('Transpose', [builder.node('Abs', [source])], { perm: { ints: [0, 3, 1, 2] } })),
+      ['Gather', 'Transpose', 'Cast', 'Sub', 'Mul', 'Abs', 'Transpose', 'Conv'],
+    ],
+    ['something other than a convolution reads the picture', { scale: 1 / 255, mean: [1, 2, 3] }, (builder, source) => convolve(builder, builder.node('Neg', [source])), ['Gather', 'Cast', 'Sub', 'Mul', 'Neg', 'Conv']],
+    ['a second reader beside the convolution', {}, (builder, source) => builder.node('Add', [convolve(builder, source), builder.node('ReduceMean', [source], { axes: { ints: [1] } })]), ['Gather', 'Cast', 'Conv', 'ReduceMean', 'Add']],
+    ['the picture itself is weighed twice with the same weights', { scale: 0.1 }, (builder, source) => builder.node('Add', [convolve(builder, source), convolve(builder, source)]), ['Cast', 'Conv', 'Conv', 'Add']],
+    ['a model that takes bytes', { dtype: 'uint8', color: 'bgr' }, (builder, source) => convolve(builder, builder.node('Cast', [source], { to: { i: 1 } })), ['Gather', 'Cast', 'Conv']],
+    ['a grouped convolution keeps its channels in place', {}, (builder, source) => builder.node('Conv', [source, builder.floats('weight', [3, 1, 1, 1], Float32Array.of(1, 2, 3))], { group: { i: 3 } }), ['Gather', 'Cast', 'Conv']],
+    ['an input that is named frame', { name: 'frame' }, convolve, FOLDED],
+    ['an input that is named frame and not folded', { name: 'frame' }, (builder, source) => convolve(builder, builder.node('Neg', [source])), ['Gather', 'Cast', 'Neg', 'Conv']],
+  ])('%s', async (_, facts, build, ops) => {
+    const input = { ...INPUT, ...facts };
+    const isGrouped = ops.join() === 'Gather,Cast,Conv' && input.dtype === 'float32';
+    const model = graph(build, { input, output: [1, isGrouped ? 3 : 4, 6, 8] });
+    expect(await differences(model, input)).toEqual({ result: expect.closeTo(0, 4) as number });
+    expect(opTypes(prepareInput(model, input))).toEqual(ops);
+  });
+
+  test('slices and stacks of a Focus layer move bytes, the Cast comes after them', async () => {
+    const input = { ...INPUT, color: 'bgr', scale: 1 / 255 } as const;
+    const model = graph(focus, { input, output: [1, 4, 2, 8] });
+    expect(await differences(model, input)).toEqual({ result: expect.closeTo(0, 4) as number });
+    expect(opTypes(prepareInput(model, input))).toEqual(['Slice', 'Slice', 'Concat', 'Cast', 'Conv']);
+  });
+
+  test('a Focus layer with a mean: floats from the start', async () => {
+    const input = { ...INPUT, mean: [9, 8, 7], scale: 1 / 255 } as const;
+    expect(await differences(graph(focus, { input, output: [1, 4, 2, 8] }), input)).toEqual({ result: expect.closeTo(0, 4) as number });
+  });
+
+  test('slices of channels are no mere moving of pixels', async () => {
+    const model = graph((builder, source) => {
+      const reds = builder.node('Slice', [source, builder.ints([0]), builder.ints([1]), builder.ints([1])]);
+      return builder.node('Conv', [reds, builder.floats('weight', [4, 1, 1, 1], Float32Array.of(1, 2, 3, 4))]);
+    });
+    expect(await differences(model, INPUT)).toEqual({ result: 0 });
+    expect(opTypes(prepareInput(model, INPUT))[0]).toBe('Gather');
+  });
+});
+
+describe('dimensions', () => {
+  const dynamic = (): Uint8Array => {
+    const proto = decodeModel(graph(convolve));
+    proto.graph!.input = [makeValueInfo('images', 'float32', ['batch', 3, 'height', 'width'])];
+    proto.graph!.output = [makeValueInfo('result', 'float32', ['batch', 4, 'height', 'width'])];
+    return encodeModel(proto);
+  };
+
+  test('open ones become those of the manifest, in outputs too', () => {
+    const prepared = graphOf(decodeModel(prepareInput(dynamic(), INPUT)));
+    expect(valueFacts(prepared.input![0]!)).toEqual({ name: FRAME_INPUT, dataType: 'uint8', dims: [1, 3, 6, 8] });
+    expect(valueFacts(prepared.output![0]!).dims).toEqual([1, 4, 6, 8]);
+  });
+
+  test.each<[string, Partial<ModelInput>, string]>([
+    ['another size', { width: 16 }, 'Expected an input of 1x3x6x16 in the model but found 1x3x6x8'],
+    ['another name', { name: 'data' }, 'Expected an input named data in the model but found images'],
+    ['another type', { dtype: 'uint8' }, 'Expected an input of uint8 in the model but found float32'],
+    ['another layout', { layout: 'nhwc' }, 'Expected an input of 1x6x8x3 in the model but found 1x3x6x8'],
+  ])('%s than the manifest is refused', (_, facts, message) => {
+    const prepare = (): unknown => prepareInput(graph(convolve), { ...INPUT, ...facts });
+    expect(prepare).toThrow(expect.objectContaining({ code: 'ERR_MODEL_MANIFEST', message }) as AppError);
+  });
+});
+
+describe.skipIf(!hasShared)(`published models${hasShared ? '' : ` (skipped: ${WITHOUT_SHARED})`}`, () => {
+  const darknet: ModelInput = { ...INPUT, width: 320, height: 320, scale: 1 / 255 };
+  test.each<[string, ModelInput]>([
+    ['yolo-fastest-1.1/yolo-fastest-1.1', darknet],
+    ['yolo-fastest-1.1-xl/yolo-fastest-1.1-xl', darknet],
+    ['yolox-nano/yolox_nano', { ...INPUT, width: 416, height: 416, color: 'bgr' }],
+  ])('%s gives the same outputs', async (name, input) => {
+    const found = await differences(readFileSync(`${SHARED}models/${name}.onnx`), input);
+    expect(Math.max(...Object.values(found))).toBeLessThan(1e-4);
+  });
+});
