@@ -43,6 +43,7 @@ function writeSourceBox(input: Float32Array, from: number, fit: ImageFit, size: 
   return right > left && bottom > top;
 }
 
+/** Rounded to float32 before boxes are judged empty: that is how they are stored. */
 function clamp(value: number, max: number): number {
-  return value < 0 ? 0 : value > max ? max : value;
+  return Math.fround(Math.min(Math.max(value, 0), max));
 }
