@@ -1,0 +1,42 @@
+import { Packr, Unpackr } from 'msgpackr';
+import { AppError } from '../core/errors.js';
+import { clientMessage, type ClientMessage, type ServerMessage, type PartialFrameMessage } from './messages.js';
+import type { Encoding } from './version.js';
+
+// Plain maps and no records: what every MessagePack library reads.
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
+
+/** One message as the bytes of a WebSocket message: text for `json`, binary for `msgpack`. */
+export function encodeMessage(message: ServerMessage | PartialFrameMessage<never>, encoding: Encoding): Buffer {
+  return encoding === 'json' ? Buffer.from(JSON.stringify(message)) : packr.pack(message);
+}
+
+/**
+ * A client's message, checked, with defaults filled in.
+ *
+ * @throws AppError `ERR_PROTOCOL_MESSAGE`, which says what was expected and what was found.
+ */
+export function decodeClientMessage(bytes: Buffer, isBinary: boolean, encoding: Encoding): ClientMessage {
+  if (isBinary !== (encoding === 'msgpack')) {
+    const expected = encoding === 'json' ? 'a text message with JSON' : 'a binary message with MessagePack';
+    throw invalid(`Expected ${expected}, found a ${isBinary ? 'binary' : 'text'} message.`);
+  }
+  const result = clientMessage.safeParse(parse(bytes, encoding));
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue !== undefined && issue.path.length > 0 ? ` at ${issue.path.join('.')}` : '';
+  throw invalid(`Not a message of this protocol${where}: ${issue?.message ?? 'unknown problem'}.`);
+}
+
+function parse(bytes: Buffer, encoding: Encoding): unknown {
+  try {
+    return encoding === 'json' ? (JSON.parse(bytes.toString('utf8')) as unknown) : (unpackr.unpack(bytes) as unknown);
+  } catch (cause) {
+    throw invalid(`Expected ${encoding === 'json' ? 'JSON' : 'MessagePack'}, found bytes that are not.`, cause);
+  }
+}
+
+function invalid(message: string, cause?: unknown): AppError {
+  return new AppError('ERR_PROTOCOL_MESSAGE', message, { fix: 'See docs/protocol.md or /schemas/v1 for the messages.', cause });
+}

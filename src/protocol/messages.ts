@@ -1,0 +1,256 @@
+import { z } from 'zod';
+import { ERROR_CODES, type ErrorCode } from '../core/errors.js';
+
+/*
+ * Everything that goes over the WebSocket, and the one place where it is defined: types, JSON Schemas and the AsyncAPI document
+ * are all made from here. Names are snake_case on the wire.
+ */
+
+const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]).describe('Stable code, see docs/errors.md');
+const rfc3339 = z.iso.datetime().describe('RFC 3339, UTC');
+const count = z.int().min(0);
+const milliseconds = z.number();
+const streamName = z.string().min(1).max(128).describe('Name of a stream');
+const requestId = z.exactOptional(z.string().max(64)).describe("Chosen by the client; the answer repeats it");
+
+const sourceState = z.enum(['connecting', 'running', 'stalled', 'frozen', 'reconnecting', 'ended', 'failed']);
+const policy = z
+  .enum(['latest', 'all'])
+  .describe('latest: at most one waiting frame per stream, a newer one replaces it. all: every frame in order, a client that cannot keep up is disconnected with 4408');
+
+// --- the frame ---
+
+const detection = z
+  .object({
+    id: z.int().min(0).describe('Index within the frame'),
+    track_id: z.exactOptional(z.int()).describe('Same object over several frames, where the stream tracks'),
+    category_id: z.int().min(0).describe("Index into the stream's labels"),
+    label: z.string(),
+    score: z.number().min(0).max(1),
+    bbox: z.tuple([z.number(), z.number(), z.number(), z.number()]).describe('[x, y, width, height] in pixels of the source picture, as in COCO results'),
+  })
+  .meta({ title: 'Detection' });
+
+const stageTiming = z
+  .object({
+    stage: z.string(),
+    queue_ms: milliseconds.min(0).describe('Waited for the stage'),
+    service_ms: milliseconds.min(0).describe('Was worked on'),
+    worker: z.exactOptional(z.string()).describe('Which worker served it, where one did'),
+    event_loop_delay_ms: milliseconds.min(0).describe('Longest time the main thread was late meanwhile'),
+    gc_ms: milliseconds.min(0).describe('Garbage collection on the main thread meanwhile'),
+  })
+  .meta({ title: 'StageTiming' });
+
+const frameTime = z.object({
+  capture: rfc3339.nullable().describe('When the picture was taken; null where the recording does not say'),
+  capture_clock: z.enum(['rtcp_sr', 'rtp_arrival', 'container_pts', 'dataset', 'host']).describe('Where the capture time comes from'),
+  uncertainty_ms: milliseconds.min(0).nullable().describe('Half width of the interval that the true capture time lies in'),
+  pts_us: z.int().describe("Presentation time in the source's own time line, microseconds"),
+  emitted: rfc3339.describe('When the server had all results'),
+});
+
+const frameHead = {
+  type: z.literal('frame'),
+  stream: streamName,
+  seq: count.describe('Counts every frame of the source from 0; gaps are dropped frames'),
+};
+const frameBody = {
+  image: z.object({ width: z.int().min(1), height: z.int().min(1) }).describe('Size of the source picture, pixels'),
+  time: frameTime,
+  detections: z.array(detection),
+  timings: z.array(stageTiming).describe('What each stage cost; queue_ms and service_ms of all sum to end_to_end_ms'),
+  end_to_end_ms: milliseconds.min(0).describe("From the frame's first byte in the server to all results"),
+  dropped_since_last: z.record(z.string(), count).describe('Frames lost in the server since the last delivered one, by stage:reason'),
+};
+
+/** Parts of a frame that `subscribe.fields` may choose from; `type`, `stream` and `seq` are always there. */
+export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last'] as const;
+export type FrameField = (typeof FRAME_FIELDS)[number];
+
+export const frameMessage = z.object({ ...frameHead, ...frameBody });
+/** A frame as it may come over the wire: with `subscribe.fields`, only the chosen parts are there. */
+export const partialFrameMessage = z.object(frameHead).extend(z.object(frameBody).partial().shape).meta({ title: 'frame', description: 'Results of one frame. With subscribe.fields, only the chosen parts.' });
+
+// --- what the server says besides ---
+
+export const eventMessage = z
+  .object({
+    type: z.literal('event'),
+    stream: streamName,
+    time: rfc3339,
+    state: sourceState,
+    code: z.exactOptional(errorCode),
+    message: z.string().describe('For people; never holds a credential'),
+    attempt: z.exactOptional(z.int().min(1)).describe('While reconnecting: which attempt comes next'),
+    retry_in_ms: z.exactOptional(milliseconds.min(0)),
+  })
+  .meta({ title: 'event', description: "The source of a stream changed its state. Sent for each subscribed stream at once with the newest state." });
+
+const timeSummary = z
+  .object({
+    n: count,
+    mean_ms: milliseconds.nullable(),
+    variance_ms2: z.number().nullable(),
+    cv: z.number().nullable().describe('Standard deviation over mean'),
+    min_ms: milliseconds.nullable(),
+    max_ms: milliseconds.nullable(),
+    p50_ms: milliseconds.nullable(),
+    p90_ms: milliseconds.nullable(),
+    p95_ms: milliseconds.nullable(),
+    p99_ms: milliseconds.nullable(),
+    p999_ms: milliseconds.nullable(),
+  })
+  .meta({ title: 'TimeSummary', description: 'Distribution of one time. A percentile is null where n is too small to say (64 for p90, 662 for p99, 4603 for p99.9).' });
+
+export const statsMessage = z
+  .object({
+    type: z.literal('stats'),
+    stream: streamName,
+    time: rfc3339,
+    fps: z.number().min(0).describe('Delivered frames a second over the last seconds'),
+    received: count,
+    delivered: count,
+    dropped: z.array(z.object({ stage: z.string(), reason: z.string(), count })),
+    reconnects: count,
+    end_to_end: timeSummary,
+    stages: z.array(z.object({ stage: z.string(), queue: timeSummary, service: timeSummary, in_flight: count })),
+    event_loop_delay: timeSummary,
+  })
+  .meta({ title: 'stats', description: 'Counters and distributions of one stream since its start, once a second.' });
+
+const streamInfo = z
+  .object({
+    name: streamName,
+    source_kind: z.string(),
+    location: z.string().describe('Address without credentials'),
+    model: z.string(),
+    labels: z.array(z.string()).describe('category_id is an index into these'),
+    state: sourceState,
+  })
+  .meta({ title: 'StreamInfo' });
+
+const limits = z
+  .object({
+    max_message_bytes: count.describe('Of one message to the server; a bigger one closes the connection with 1009'),
+    max_subscriptions: count,
+    max_messages_per_s: z.number().describe('To the server'),
+    max_bad_messages: count.describe('After so many errors the connection is closed with 4400'),
+    max_pending_messages: count.describe('policy all: as many may wait before the connection is closed with 4408'),
+    max_pending_bytes: count,
+  })
+  .meta({ title: 'Limits' });
+
+export const helloMessage = z
+  .object({
+    type: z.literal('hello'),
+    protocol: z.int(),
+    server: z.object({ name: z.string(), version: z.string() }),
+    server_time: rfc3339,
+    schema: z.string().describe('Path of the JSON Schemas on the same host'),
+    streams: z.array(streamInfo),
+    limits,
+  })
+  .meta({ title: 'hello', description: 'First message of a connection that is allowed in.' });
+
+export const authRequiredMessage = z
+  .object({ type: z.literal('auth_required'), within_ms: milliseconds })
+  .meta({ title: 'auth_required', description: 'Comes instead of hello where a token is needed and the handshake had none: send auth in time.' });
+
+const subscription = z.object({
+  stream: z.string().describe("Name of a stream, or '*' for all that have no subscription of their own"),
+  fields: z.array(z.enum(FRAME_FIELDS)),
+  max_rate: z.number().nullable().describe('Frames a second; null is as they come'),
+  policy,
+  preview: z.boolean(),
+});
+
+export const subscribedMessage = z
+  .object({ type: z.literal('subscribed'), id: requestId, subscriptions: z.array(subscription) })
+  .meta({ title: 'subscribed', description: 'Answer to subscribe and unsubscribe: all that this connection is subscribed to now.' });
+
+export const droppedMessage = z
+  .object({
+    type: z.literal('dropped'),
+    stream: streamName,
+    counts: z.record(z.string(), count).describe('By reason: client:replaced_by_newer, client:max_rate, and the stage:reason counts of the frames that this client never got'),
+  })
+  .meta({
+    title: 'dropped',
+    description: 'What this one client lost since the last such message of the stream: comes right before a frame, at most once a second. With dropped_since_last of the frames it explains every gap in seq.',
+  });
+
+export const errorMessage = z
+  .object({ type: z.literal('error'), id: requestId, code: errorCode, message: z.string(), fix: z.exactOptional(z.string()) })
+  .meta({ title: 'error', description: 'A message of the client could not be followed. The connection stays open.' });
+
+export const pongMessage = z.object({ type: z.literal('pong'), id: requestId, server_time: rfc3339 }).meta({ title: 'pong', description: 'Answer to ping.' });
+
+/** Head of the binary preview message: 4 bytes length (big-endian), this as JSON, then a JPEG. */
+export const previewHeader = z
+  .object({ type: z.literal('preview'), stream: streamName, seq: count, width: z.int().min(1), height: z.int().min(1) })
+  .meta({ title: 'preview', description: 'Head of a binary message: 4 bytes head length (big-endian), this head as JSON in UTF-8, then a JPEG of the frame seq.' });
+
+// --- what a client says ---
+
+export const subscribeMessage = z
+  .strictObject({
+    type: z.literal('subscribe'),
+    id: requestId,
+    streams: z.array(streamName).min(1).max(256).describe("Names, or '*' for all streams, those to come too"),
+    fields: z.exactOptional(z.array(z.enum(FRAME_FIELDS)).max(FRAME_FIELDS.length)).describe('Parts of the frame to send; all where absent'),
+    max_rate: z.exactOptional(z.number().positive().max(1000)).describe('Frames a second at most'),
+    policy: policy.default('latest'),
+    preview: z.boolean().default(false).describe('Also send the pictures, as binary messages'),
+  })
+  .meta({ title: 'subscribe', description: 'Frames, events and stats of streams, please. Repeated for a stream, it replaces its settings.' });
+
+export const unsubscribeMessage = z
+  .strictObject({ type: z.literal('unsubscribe'), id: requestId, streams: z.array(streamName).min(1).max(256) })
+  .meta({ title: 'unsubscribe', description: "Ends the subscriptions of these names; '*' ends all of them." });
+
+export const pingMessage = z
+  .strictObject({ type: z.literal('ping'), id: requestId })
+  .meta({ title: 'ping', description: 'For clients that cannot send WebSocket pings (browsers).' });
+
+export const authMessage = z
+  .strictObject({ type: z.literal('auth'), token: z.string().max(4096) })
+  .meta({ title: 'auth', description: 'The bearer token, for clients that cannot set headers (browsers). First message of the connection.' });
+
+export const clientMessage = z.discriminatedUnion('type', [authMessage, subscribeMessage, unsubscribeMessage, pingMessage]);
+
+export type FrameMessage = z.infer<typeof frameMessage>;
+export type DetectionMessage = FrameMessage['detections'][number];
+export type StageTimingMessage = FrameMessage['timings'][number];
+export type PartialFrameMessage<F extends FrameField = FrameField> = Pick<FrameMessage, 'type' | 'stream' | 'seq' | F>;
+export type EventMessage = z.infer<typeof eventMessage>;
+export type StatsMessage = z.infer<typeof statsMessage>;
+export type TimeSummaryMessage = z.infer<typeof timeSummary>;
+export type StreamInfo = z.infer<typeof streamInfo>;
+export type LimitsMessage = z.infer<typeof limits>;
+export type HelloMessage = z.infer<typeof helloMessage>;
+export type AuthRequiredMessage = z.infer<typeof authRequiredMessage>;
+export type SubscriptionMessage = z.infer<typeof subscription>;
+export type SubscribedMessage = z.infer<typeof subscribedMessage>;
+export type DroppedMessage = z.infer<typeof droppedMessage>;
+export type ErrorMessage = z.infer<typeof errorMessage>;
+export type PongMessage = z.infer<typeof pongMessage>;
+export type PreviewHeader = z.infer<typeof previewHeader>;
+
+/** All that the server sends in the chosen encoding. */
+export type ServerMessage =
+  | HelloMessage
+  | AuthRequiredMessage
+  | SubscribedMessage
+  | FrameMessage
+  | EventMessage
+  | StatsMessage
+  | DroppedMessage
+  | ErrorMessage
+  | PongMessage;
+
+/** A client's message as it is checked, with defaults filled in. */
+export type ClientMessage = z.infer<typeof clientMessage>;
+/** A client's message as it is written. */
+export type ClientMessageInput = z.input<typeof clientMessage>;
+export type SubscribeMessage = z.infer<typeof subscribeMessage>;

@@ -1,0 +1,160 @@
+import type { Detections } from '../core/detections.js';
+import { NO_DETECTIONS } from '../core/detections.js';
+import type { AppError } from '../core/errors.js';
+import type { CaptureTime, Frame } from '../core/frame.js';
+import type { DeliveredFrame, StageTiming } from '../core/result.js';
+import type { SourceEvent } from '../core/source.js';
+import type { StreamView, TimeSummary } from '../core/stream-view.js';
+import type {
+  DetectionMessage,
+  ErrorMessage,
+  EventMessage,
+  FrameField,
+  FrameMessage,
+  PartialFrameMessage,
+  StageTimingMessage,
+  StatsMessage,
+  StreamInfo,
+  TimeSummaryMessage,
+} from './messages.js';
+
+/** A delivered frame as it goes over the wire: boxes to 0.01 px, scores to 4 decimals, times to the microsecond. Keeps nothing of the frame. */
+export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
+  const { frame, detections } = delivered.result;
+  return {
+    type: 'frame',
+    stream: delivered.stream,
+    seq: frame.sequence,
+    image: { width: frame.sourceSize.width, height: frame.sourceSize.height },
+    time: toFrameTime(frame, delivered.emittedEpochMs),
+    detections: toDetectionMessages(detections ?? NO_DETECTIONS, delivered.labels),
+    timings: delivered.timings.map(toStageTimingMessage),
+    end_to_end_ms: round3(delivered.endToEndMs),
+    dropped_since_last: { ...delivered.droppedSinceLast },
+  };
+}
+
+/** The parts of a frame that a subscriber asked for. */
+export function pickFields<F extends FrameField>(message: FrameMessage, fields: Iterable<F>): PartialFrameMessage<F> {
+  const parts: [string, unknown][] = [['type', message.type], ['stream', message.stream], ['seq', message.seq]];
+  for (const field of fields) parts.push([field, message[field]]);
+  return Object.fromEntries(parts) as PartialFrameMessage<F>;
+}
+
+export function toEventMessage(stream: string, event: SourceEvent): EventMessage {
+  const message: EventMessage = { type: 'event', stream, time: toRfc3339(event.epochMs), state: event.state, message: event.message };
+  if (event.code !== undefined) message.code = event.code;
+  if (event.attempt !== undefined) message.attempt = event.attempt;
+  if (event.retryInMs !== undefined) message.retry_in_ms = round3(event.retryInMs);
+  return message;
+}
+
+export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage {
+  const stats = view.stats();
+  return {
+    type: 'stats',
+    stream: view.name,
+    time: toRfc3339(epochMs),
+    fps: round3(stats.fps),
+    received: stats.received,
+    delivered: stats.delivered,
+    dropped: stats.dropped.map(({ stage, reason, count }) => ({ stage, reason, count })),
+    reconnects: view.reconnects(),
+    end_to_end: toTimeSummaryMessage(stats.endToEnd),
+    stages: stats.stages.map((stage) => ({
+      stage: stage.stage,
+      queue: toTimeSummaryMessage(stage.queue),
+      service: toTimeSummaryMessage(stage.service),
+      in_flight: stage.inFlight,
+    })),
+    event_loop_delay: toTimeSummaryMessage(stats.eventLoopDelay),
+  };
+}
+
+export function toStreamInfo(view: StreamView): StreamInfo {
+  return {
+    name: view.name,
+    source_kind: view.sourceKind,
+    location: view.location,
+    model: view.model,
+    labels: [...view.labels],
+    state: view.lastEvent()?.state ?? 'connecting',
+  };
+}
+
+export function toErrorMessage(error: AppError, id?: string): ErrorMessage {
+  const message: ErrorMessage = { type: 'error', code: error.code, message: error.message };
+  if (id !== undefined) message.id = id;
+  if (error.fix !== undefined) message.fix = error.fix;
+  return message;
+}
+
+/** RFC 3339 in UTC, to the millisecond. */
+export function toRfc3339(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
+
+function toFrameTime(frame: Frame, emittedEpochMs: number): FrameMessage['time'] {
+  const { epochMs, clock, uncertaintyMs }: CaptureTime = frame.capture;
+  return {
+    capture: epochMs === undefined ? null : toRfc3339(epochMs),
+    capture_clock: clock,
+    uncertainty_ms: uncertaintyMs === undefined ? null : round3(uncertaintyMs),
+    pts_us: Math.round(frame.ptsUs),
+    emitted: toRfc3339(emittedEpochMs),
+  };
+}
+
+function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, labels: readonly string[]): DetectionMessage[] {
+  const messages: DetectionMessage[] = [];
+  for (let i = 0; i < count; i++) {
+    const left = xyxy[4 * i]!;
+    const top = xyxy[4 * i + 1]!;
+    messages.push({
+      id: i,
+      category_id: classId[i]!,
+      label: labels[classId[i]!] ?? `class ${classId[i]!}`,
+      score: Math.round(confidence[i]! * 1e4) / 1e4,
+      bbox: [round2(left), round2(top), round2(xyxy[4 * i + 2]! - left), round2(xyxy[4 * i + 3]! - top)],
+    });
+  }
+  return messages;
+}
+
+function toStageTimingMessage(timing: StageTiming): StageTimingMessage {
+  const message: StageTimingMessage = {
+    stage: timing.stage,
+    queue_ms: round3(timing.startedMs - timing.queuedMs),
+    service_ms: round3(timing.endedMs - timing.startedMs),
+    event_loop_delay_ms: round3(timing.eventLoopDelayMs),
+    gc_ms: round3(timing.gcMs),
+  };
+  if (timing.worker !== undefined) message.worker = timing.worker;
+  return message;
+}
+
+/** JSON has no infinity and no NaN: a distribution of nothing has null where it has no value. */
+function toTimeSummaryMessage(summary: TimeSummary): TimeSummaryMessage {
+  const time = (value: number | undefined): number | null => (value !== undefined && summary.n > 0 && Number.isFinite(value) ? round3(value) : null);
+  return {
+    n: summary.n,
+    mean_ms: time(summary.meanMs),
+    variance_ms2: time(summary.varianceMs2),
+    cv: time(summary.cv),
+    min_ms: time(summary.minMs),
+    max_ms: time(summary.maxMs),
+    p50_ms: time(summary.p50Ms),
+    p90_ms: time(summary.p90Ms),
+    p95_ms: time(summary.p95Ms),
+    p99_ms: time(summary.p99Ms),
+    p999_ms: time(summary.p999Ms),
+  };
+}
+
+function round2(value: number): number {
+  return Math.round(value * 1e2) / 1e2;
+}
+
+function round3(value: number): number {
+  return Math.round(value * 1e3) / 1e3;
+}

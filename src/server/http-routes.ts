@@ -1,0 +1,138 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { epochMs } from '../core/clock.js';
+import { AppError, toAppError } from '../core/errors.js';
+import type { StreamView } from '../core/stream-view.js';
+import { asyncApiDocument, schemas } from '../protocol/schemas.js';
+import { toEventMessage, toStatsMessage, toStreamInfo } from '../protocol/index.js';
+import { checkAuthorization, isHostAllowed, type AccessRules } from './access.js';
+import { toDot, toMermaid } from './graph-text.js';
+import { openApiDocument } from './openapi.js';
+import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.js';
+import type { StaticFile } from './static-files.js';
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** What is missing, for people. */
+  readonly reasons: readonly string[];
+}
+
+export interface HttpRouteOptions {
+  readonly access: AccessRules;
+  readonly version: string;
+  readonly files: ReadonlyMap<string, StaticFile>;
+  readonly streams: () => readonly StreamView[];
+  readonly ready: () => Readiness;
+  readonly metrics: () => Promise<{ text: string; contentType: string }>;
+  readonly clientCount: () => number;
+  readonly onError: (error: AppError) => void;
+}
+
+/** Paths without a token: health checks have none, and the viewer must be there to ask for one. Neither tells anything of a stream. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/readiness']);
+
+const SECURITY_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+};
+
+export function registerHttpRoutes(app: FastifyInstance, options: HttpRouteOptions): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(SECURITY_HEADERS);
+    done(denial(request, options));
+  });
+  app.setErrorHandler((thrown, request, reply) => sendProblem(reply, fromFastify(thrown, request), options));
+  app.setNotFoundHandler((request, reply) => sendProblem(reply, new AppError('ERR_NOT_FOUND', `There is nothing at ${request.method} ${pathOf(request)}.`, { fix: '/openapi.json lists what there is.' }), options));
+  registerHealth(app, options);
+  registerApi(app, options);
+  registerDocuments(app, options);
+  for (const [path, file] of options.files) app.get(path, (request, reply) => sendFile(request, reply, file));
+}
+
+function registerHealth(app: FastifyInstance, { ready, version, metrics }: HttpRouteOptions): void {
+  app.get('/healthz', (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok', version }));
+  const readiness = (_request: FastifyRequest, reply: FastifyReply) => {
+    const answer = ready();
+    return reply.status(answer.ready ? 200 : 503).header('cache-control', 'no-store').send({ ready: answer.ready, reasons: answer.reasons });
+  };
+  app.get('/readyz', readiness);
+  app.get('/readiness', readiness);
+  app.get('/metrics', async (_request, reply) => {
+    const { text, contentType } = await metrics();
+    return reply.header('content-type', contentType).header('cache-control', 'no-store').send(text);
+  });
+}
+
+function registerApi(app: FastifyInstance, { streams, clientCount }: HttpRouteOptions): void {
+  app.get('/api/v1/streams', () => ({ streams: streams().map(streamDetail) }));
+  app.get<{ Params: { name: string } }>('/api/v1/streams/:name', ({ params }) => {
+    const view = streams().find(({ name }) => name === params.name);
+    if (view === undefined) throw new AppError('ERR_NOT_FOUND', `There is no stream ${JSON.stringify(params.name)}.`, { fix: '/api/v1/streams lists them.' });
+    return { ...streamDetail(view), stats: toStatsMessage(view, epochMs()), graph: view.describe() };
+  });
+  app.get('/api/v1/stats', () => ({ clients: clientCount(), streams: streams().map((view) => toStatsMessage(view, epochMs())) }));
+  app.get<{ Querystring: { format?: string } }>('/api/v1/graph', ({ query }, reply) => {
+    const graphs = streams().map((view) => view.describe());
+    switch (query.format ?? 'json') {
+      case 'json':
+        return reply.send({ graphs });
+      case 'dot':
+        return reply.header('content-type', 'text/vnd.graphviz; charset=utf-8').send(toDot(graphs));
+      case 'mermaid':
+        return reply.header('content-type', 'text/plain; charset=utf-8').send(toMermaid(graphs));
+      default:
+        throw new AppError('ERR_USAGE', `Expected json, dot or mermaid for format, found ${JSON.stringify(query.format)}.`);
+    }
+  });
+}
+
+function registerDocuments(app: FastifyInstance, { version }: HttpRouteOptions): void {
+  app.get('/schemas/v1/', () => ({ schemas: Object.keys(schemas()).map((name) => `/schemas/v1/${name}.json`) }));
+  app.get<{ Params: { file: string } }>('/schemas/v1/:file', ({ params }, reply) => {
+    const schema = params.file.endsWith('.json') ? schemas()[params.file.slice(0, -'.json'.length)] : undefined;
+    if (schema === undefined) throw new AppError('ERR_NOT_FOUND', `There is no schema ${JSON.stringify(params.file)}.`, { fix: '/schemas/v1/ lists them.' });
+    return reply.header('content-type', 'application/schema+json').send(JSON.stringify(schema));
+  });
+  app.get('/asyncapi.json', () => asyncApiDocument(version));
+  app.get('/openapi.json', () => openApiDocument(version));
+}
+
+function streamDetail(view: StreamView) {
+  const event = view.lastEvent();
+  return { ...toStreamInfo(view), event: event ? toEventMessage(view.name, event) : null };
+}
+
+/** Why this request is refused, or undefined. */
+function denial(request: FastifyRequest, { access, files }: HttpRouteOptions): AppError | undefined {
+  if (!isHostAllowed(access, request.headers)) return new AppError('ERR_ORIGIN_FORBIDDEN', 'The host in the address is not one of this server.', { fix: 'Use 127.0.0.1 or localhost, or list the origin.' });
+  const path = pathOf(request);
+  if (OPEN_PATHS.has(path) || files.has(path) || checkAuthorization(access, request.headers) === 'accepted') return undefined;
+  return new AppError('ERR_AUTH_REQUIRED', 'This needs a token.', { fix: 'Send it as Authorization: Bearer TOKEN.' });
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0]!;
+}
+
+/** What fastify itself refuses (a broken URL, too long a body) is the request's fault and no error of ours. */
+function fromFastify(thrown: unknown, request: FastifyRequest): AppError {
+  const status = thrown instanceof Error && 'statusCode' in thrown ? Number(thrown.statusCode) : 500;
+  if (!(thrown instanceof AppError) && status >= 400 && status < 500) return new AppError('ERR_USAGE', `${request.method} ${pathOf(request)} is not a request of this server.`, { cause: thrown });
+  return toAppError(thrown);
+}
+
+function sendProblem(reply: FastifyReply, error: AppError, { onError }: HttpRouteOptions): FastifyReply {
+  const { status, body } = problemOf(error);
+  if (status === 500) onError(error);
+  if (status === 401) void reply.header('www-authenticate', 'Bearer');
+  return reply.status(status).header('content-type', PROBLEM_CONTENT_TYPE).header('cache-control', 'no-store').send(JSON.stringify(body));
+}
+
+function sendFile(request: FastifyRequest, reply: FastifyReply, { bytes, contentType, etag }: StaticFile): FastifyReply {
+  void reply.header('etag', etag).header('cache-control', 'no-cache');
+  return request.headers['if-none-match'] === etag ? reply.status(304).send() : reply.header('content-type', contentType).send(bytes);
+}

@@ -1,0 +1,160 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
+import type { DeliveredFrame } from '../core/result.js';
+import type { SourceState } from '../core/source.js';
+import type { StreamStats, StreamView } from '../core/stream-view.js';
+
+/** Upper bounds in seconds: from a pre-processing step to a stalled camera, with the frame times of 60, 30 and 15 fps in between. */
+const BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.066, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5];
+
+/** States in which pictures come. */
+const UP: ReadonlySet<SourceState> = new Set(['running', 'ended']);
+
+/** What the WebSocket side counts. */
+export interface WsCounters {
+  readonly clientCount: number;
+  readonly bufferedBytes: number;
+  readonly counters: { readonly sent: number; readonly dropped: Readonly<Record<string, number>> };
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+export interface ServerMetricsOptions {
+  readonly version: string;
+  readonly ws: WsCounters;
+  readonly streams: () => readonly StreamView[];
+  /** Preview pictures encoded so far, by stream. */
+  readonly previews: () => ReadonlyMap<string, number>;
+}
+
+/** Prometheus metrics. Times are observed frame by frame; what is counted elsewhere is read when somebody asks. */
+export class ServerMetrics {
+  readonly #registry = new Registry();
+  readonly #stageSeconds: Histogram<'stream' | 'stage'>;
+  readonly #queueSeconds: Histogram<'stream' | 'stage'>;
+  readonly #endToEndSeconds: Histogram<'stream'>;
+  readonly #frameAgeSeconds: Gauge<'stream'>;
+  readonly #lastFrameSeconds: Gauge<'stream'>;
+  readonly #streams: () => readonly StreamView[];
+  #snapshot: readonly { view: StreamView; stats: StreamStats }[] = [];
+  readonly #detections = new Map<string, { labels: readonly string[]; counts: number[] }>();
+
+  constructor(options: ServerMetricsOptions) {
+    this.#streams = options.streams;
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    const histogram = { buckets: BUCKETS_S, registers };
+    this.#stageSeconds = new Histogram({ name: 'lynceus_stage_duration_seconds', help: 'Time a stage worked on a frame', labelNames: ['stream', 'stage'] as const, ...histogram });
+    this.#queueSeconds = new Histogram({ name: 'lynceus_queue_wait_seconds', help: 'Time a frame waited for a stage', labelNames: ['stream', 'stage'] as const, ...histogram });
+    this.#endToEndSeconds = new Histogram({ name: 'lynceus_end_to_end_latency_seconds', help: "From a frame's first byte to its results", labelNames: ['stream'] as const, ...histogram });
+    this.#frameAgeSeconds = new Gauge({ name: 'lynceus_frame_age_seconds', help: 'From capture to results of the newest frame, where the capture time is known', labelNames: ['stream'] as const, registers });
+    this.#lastFrameSeconds = new Gauge({ name: 'lynceus_source_last_frame_timestamp_seconds', help: 'When the newest frame was delivered', labelNames: ['stream'] as const, registers });
+    this.#registerStreams(options.previews);
+    this.#registerServer(options);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** The exposition text. */
+  text(): Promise<string> {
+    // Once for all metrics of a scrape: statistics have percentiles to compute, and the numbers should be of one moment.
+    this.#snapshot = this.#streams().map((view) => ({ view, stats: view.stats() }));
+    return this.#registry.metrics();
+  }
+
+  /** Counts one frame: a few microseconds. */
+  observe({ stream, result, labels, timings, endToEndMs, emittedEpochMs }: DeliveredFrame): void {
+    for (const { stage, queuedMs, startedMs, endedMs } of timings) {
+      this.#stageSeconds.observe({ stream, stage }, (endedMs - startedMs) / 1e3);
+      this.#queueSeconds.observe({ stream, stage }, (startedMs - queuedMs) / 1e3);
+    }
+    this.#endToEndSeconds.observe({ stream }, endToEndMs / 1e3);
+    this.#lastFrameSeconds.set({ stream }, emittedEpochMs / 1e3);
+    const { epochMs } = result.frame.capture;
+    // A recording's capture time may be years ago: only a clock that runs now tells an age.
+    if (epochMs !== undefined && isLiveClock(result.frame.capture.clock)) this.#frameAgeSeconds.set({ stream }, (emittedEpochMs - epochMs) / 1e3);
+    if (result.detections) this.#countDetections(stream, labels, result.detections.classId, result.detections.count);
+  }
+
+  #countDetections(stream: string, labels: readonly string[], classId: Int32Array, count: number): void {
+    let entry = this.#detections.get(stream);
+    if (entry === undefined || entry.labels !== labels) {
+      entry = { labels, counts: labels.map(() => 0) };
+      this.#detections.set(stream, entry);
+    }
+    for (let i = 0; i < count; i++) {
+      const label = classId[i]!;
+      if (label < entry.counts.length) entry.counts[label]! += 1;
+    }
+  }
+
+  #registerStreams(previews: ServerMetricsOptions['previews']): void {
+    const gauge = this.#scraped(Gauge);
+    const counter = this.#scraped(Counter);
+    counter('lynceus_frames_received_total', 'Frames that came from the source', ['stream'], (set) => {
+      for (const { stats } of this.#snapshot) set({ stream: stats.stream }, stats.received);
+    });
+    counter('lynceus_frames_delivered_total', 'Frames that passed all stages', ['stream'], (set) => {
+      for (const { stats } of this.#snapshot) set({ stream: stats.stream }, stats.delivered);
+    });
+    counter('lynceus_frames_dropped_total', 'Frames that were lost, by place and reason', ['stream', 'stage', 'reason'], (set) => {
+      for (const { stats } of this.#snapshot) for (const { stage, reason, count } of stats.dropped) set({ stream: stats.stream, stage, reason }, count);
+    });
+    counter('lynceus_detections_total', 'Objects found', ['stream', 'label'], (set) => {
+      for (const [stream, { labels, counts }] of this.#detections) {
+        counts.forEach((count, i) => {
+          if (count > 0) set({ stream, label: labels[i]! }, count);
+        });
+      }
+    });
+    gauge('lynceus_queue_depth', 'Frames waiting for a stage or being worked on', ['stream', 'stage'], (set) => {
+      for (const { stats } of this.#snapshot) for (const { stage, inFlight } of stats.stages) set({ stream: stats.stream, stage }, inFlight);
+    });
+    gauge('lynceus_source_up', '1 while pictures come', ['stream'], (set) => {
+      for (const { view } of this.#snapshot) set({ stream: view.name }, UP.has(view.lastEvent()?.state ?? 'connecting') ? 1 : 0);
+    });
+    counter('lynceus_source_reconnects_total', 'Times the source was connected again', ['stream'], (set) => {
+      for (const { view } of this.#snapshot) set({ stream: view.name }, view.reconnects());
+    });
+    counter('lynceus_preview_encodes_total', 'Preview pictures encoded', ['stream'], (set) => {
+      for (const [stream, count] of previews()) set({ stream }, count);
+    });
+  }
+
+  #registerServer({ ws, version }: ServerMetricsOptions): void {
+    const gauge = this.#scraped(Gauge);
+    const counter = this.#scraped(Counter);
+    gauge('lynceus_ws_clients', 'WebSocket clients', [], (set) => set({}, ws.clientCount));
+    gauge('lynceus_ws_send_buffer_bytes', 'Bytes that wait in the sockets of all clients', [], (set) => set({}, ws.bufferedBytes));
+    counter('lynceus_ws_messages_sent_total', 'Messages sent to all clients', [], (set) => set({}, ws.counters.sent));
+    counter('lynceus_ws_messages_dropped_total', 'Frames that one client did not get', ['reason'], (set) => {
+      for (const [reason, count] of Object.entries(ws.counters.dropped)) set({ reason: reason.replace('client:', '') }, count);
+    });
+    counter('lynceus_ws_refused_total', 'Connections refused, by error code', ['code'], (set) => {
+      for (const [code, count] of Object.entries(ws.refused)) set({ code }, count);
+    });
+    gauge('lynceus_build_info', 'Always 1; the labels say what runs', ['version', 'node'], (set) => set({ version, node: process.version }, 1));
+  }
+
+  /** A metric whose values are read at the time of the scrape. */
+  #scraped(Kind: typeof Gauge | typeof Counter) {
+    return (name: string, help: string, labelNames: string[], read: (set: (labels: Record<string, string>, value: number) => void) => void): Metric => {
+      const config = {
+        name,
+        help,
+        labelNames,
+        registers: [this.#registry],
+        collect: () => {
+          metric.reset();
+          read((labels, value) => metric.inc(labels, value));
+        },
+      };
+      const metric = new Kind(config);
+      return metric;
+    };
+  }
+}
+
+function isLiveClock(clock: DeliveredFrame['result']['frame']['capture']['clock']): boolean {
+  return clock === 'rtcp_sr' || clock === 'rtp_arrival' || clock === 'host';
+}

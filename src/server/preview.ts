@@ -1,0 +1,115 @@
+import type { Logger } from 'pino';
+import type { Sharp } from 'sharp';
+import { monotonicMs } from '../core/clock.js';
+import type { Frame, Size } from '../core/frame.js';
+import { scaledSize } from '../core/image-fit.js';
+import type { PreviewHeader } from '../protocol/index.js';
+import { PreviewWireMessage, type WireMessage } from './wire-message.js';
+
+/** A preview is at most this long on its longer side, pixels. */
+const MAX_SIDE_PX = 960;
+const JPEG_QUALITY = 75;
+
+export interface PreviewOptions {
+  /** Pictures a second of one stream at most. */
+  readonly fps: number;
+  readonly logger: Logger;
+  /** Whether somebody could take a picture of the stream now. */
+  isWanted(stream: string): boolean;
+  send(stream: string, message: WireMessage): void;
+}
+
+/**
+ * Pictures for those who watch. At most one encode is in flight for each stream, in a thread of libuv's pool; nothing is loaded, copied or
+ * encoded while nobody watches.
+ */
+export class Preview {
+  /** Pictures encoded so far, by stream. */
+  readonly encoded = new Map<string, number>();
+  readonly #options: PreviewOptions;
+  readonly #minIntervalMs: number;
+  readonly #busy = new Set<string>();
+  readonly #dueMs = new Map<string, number>();
+
+  constructor(options: PreviewOptions) {
+    this.#options = options;
+    this.#minIntervalMs = 1e3 / options.fps;
+  }
+
+  /** Encodes the frame if its turn has come and somebody watches. Keeps the frame until then. */
+  offer(stream: string, frame: Frame): void {
+    if (this.#busy.has(stream) || !this.#options.isWanted(stream)) return;
+    const nowMs = monotonicMs();
+    // Half a frame of tolerance: at 25 fps and 12 pictures a second, every second frame has its turn.
+    if (nowMs < (this.#dueMs.get(stream) ?? -Infinity) - this.#minIntervalMs / 8) return;
+    this.#dueMs.set(stream, nowMs + this.#minIntervalMs);
+    this.#busy.add(stream);
+    void this.#encode(stream, frame.retain());
+  }
+
+  async #encode(stream: string, frame: Frame): Promise<void> {
+    try {
+      const size = previewSize(frame);
+      const jpeg = await encodeJpeg(frame, size);
+      this.encoded.set(stream, (this.encoded.get(stream) ?? 0) + 1);
+      const header: PreviewHeader = { type: 'preview', stream, seq: frame.sequence, width: size.width, height: size.height };
+      this.#options.send(stream, new PreviewWireMessage(toPreviewBytes(header, jpeg)));
+    } catch (error) {
+      this.#options.logger.warn({ err: error, stream }, 'a preview picture could not be encoded');
+    } finally {
+      frame.release();
+      this.#busy.delete(stream);
+    }
+  }
+}
+
+/** Four bytes length of the head (big-endian), the head as JSON, the JPEG. */
+export function toPreviewBytes(header: PreviewHeader, jpeg: Uint8Array): Buffer {
+  const head = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(head.length);
+  return Buffer.concat([length, head, jpeg]);
+}
+
+/**
+ * The picture's own shape again, without padding and without stretch: no side smaller than in the model's input (nothing is thrown away),
+ * none larger than needed for that (nothing is made up), and none longer than 960 px.
+ */
+export function previewSize(frame: Pick<Frame, 'sourceSize' | 'format'>): Size {
+  const { sourceSize, format } = frame;
+  const content = scaledSize(sourceSize, format.size, format.fit);
+  const enough = Math.max(content.width / sourceSize.width, content.height / sourceSize.height);
+  const scale = Math.min(enough, 1, MAX_SIDE_PX / Math.max(sourceSize.width, sourceSize.height));
+  return { width: Math.max(1, Math.round(sourceSize.width * scale)), height: Math.max(1, Math.round(sourceSize.height * scale)) };
+}
+
+/** The frame's picture as JPEG of `size`. The frame must be held meanwhile. */
+export async function encodeJpeg(frame: Frame, size: Size): Promise<Buffer> {
+  const { width, height } = frame.format.size;
+  const { pixels } = frame;
+  const plane = (index: number): Buffer => Buffer.from(pixels.buffer, pixels.byteOffset + index * width * height, width * height);
+  const raw = { width, height, channels: 1 as const };
+  const [green, blue, red] = [plane(0), plane(1), plane(2)];
+  const content = scaledSize(frame.sourceSize, frame.format.size, frame.format.fit);
+  const createSharp = await loadSharp();
+  return createSharp(red, { raw })
+    .joinChannel([green, blue], { raw })
+    .toColourspace('srgb')
+    .extract({ left: frame.fit.padX, top: frame.fit.padY, width: content.width, height: content.height })
+    .resize(size.width, size.height, { fit: 'fill', kernel: 'linear' })
+    .jpeg({ quality: JPEG_QUALITY })
+    .toBuffer();
+}
+
+let sharpModule: Promise<(input: Buffer, options: { raw: { width: number; height: number; channels: 1 } }) => Sharp> | undefined;
+
+/** Loaded when the first picture is wanted: its native library takes a tenth of a second and 20 MB. */
+function loadSharp(): NonNullable<typeof sharpModule> {
+  sharpModule ??= import('sharp').then(({ default: sharp }) => {
+    // One thread a picture: detection needs the cores. Frames never repeat, so a cache of operations would only hold memory.
+    sharp.concurrency(1);
+    sharp.cache(false);
+    return sharp;
+  });
+  return sharpModule;
+}

@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { workerUrl } from '../core/worker-url.js';
+
+export interface StaticFile {
+  readonly bytes: Buffer;
+  readonly contentType: string;
+  readonly etag: string;
+}
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/** Folders of the build that browsers may read, and where they are mounted. Also from the sources it is the build that is served. */
+const MOUNTS = [
+  { mount: '/', directory: 'viewer/' },
+  { mount: '/client/', directory: '../client/' },
+] as const;
+
+/** The viewer and the client library, by path. Few and small: they are held in memory, and no request ever becomes a file name. */
+export async function loadStaticFiles(): Promise<ReadonlyMap<string, StaticFile>> {
+  const built = workerUrl(import.meta.url, './static-files.js');
+  const files = new Map<string, StaticFile>();
+  for (const { mount, directory } of MOUNTS) {
+    const folder = new URL(directory, built);
+    for (const name of await readdir(folder).catch(() => [])) {
+      const contentType = CONTENT_TYPES[extname(name)];
+      if (contentType === undefined) continue;
+      const bytes = await readFile(new URL(name, folder));
+      files.set(mount + name, { bytes, contentType, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"` });
+    }
+  }
+  const index = files.get('/index.html');
+  if (index) files.set('/', index);
+  return files;
+}

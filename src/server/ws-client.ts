@@ -1,0 +1,186 @@
+import type { WebSocket } from 'ws';
+import { monotonicMs } from '../core/clock.js';
+import { CLOSE_CODES, type CloseCode, type Encoding, type ServerMessage } from '../protocol/index.js';
+import { Lane, type Subscription } from './lane.js';
+import type { ServerLimits } from './limits.js';
+import { Outbox, type Pending } from './outbox.js';
+import { ALL_FIELDS, PlainWireMessage, type FieldMask, type FrameWireMessage, type WireMessage } from './wire-message.js';
+
+/** Messages handed to the socket and not yet written by it. Few, so that what waits stays ours to replace by newer. */
+const MAX_IN_FLIGHT = 8;
+
+/** Counts over all clients, for the metrics. */
+export interface ClientCounters {
+  sent: number;
+  readonly dropped: Record<string, number>;
+}
+
+interface PendingMessage extends Pending {
+  readonly message: WireMessage;
+  readonly fields: FieldMask;
+  /** Set for frames. */
+  readonly frame?: { readonly lane: Lane; readonly message: FrameWireMessage };
+}
+
+/**
+ * One WebSocket client: what it subscribed to, and what waits for it.
+ *
+ * Only so much is handed to its socket at a time; the rest waits here, where it is bounded and conflates. A client that doesn't read
+ * costs a few hundred kilobytes and one refused `offer` a frame.
+ */
+export class WsClient {
+  readonly encoding: Encoding;
+  readonly socket: WebSocket;
+  isAuthorized = false;
+  /** Set by the answer to a ping, cleared by the ping. */
+  isAlive = true;
+  badMessages = 0;
+  readonly #limits: ServerLimits;
+  readonly #counters: ClientCounters;
+  readonly #outbox: Outbox<PendingMessage>;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #lanes = new Map<string, Lane | undefined>();
+  #inFlight = 0;
+  #closing: NodeJS.Timeout | undefined;
+
+  constructor(socket: WebSocket, encoding: Encoding, limits: ServerLimits, counters: ClientCounters) {
+    this.socket = socket;
+    this.encoding = encoding;
+    this.#limits = limits;
+    this.#counters = counters;
+    this.#outbox = new Outbox({ maxMessages: limits.maxPendingMessages, maxBytes: limits.maxPendingBytes });
+  }
+
+  get isOpen(): boolean {
+    return this.#closing === undefined && this.socket.readyState === this.socket.OPEN;
+  }
+
+  /** Nothing waits here and nothing waits in the socket. */
+  get isDrained(): boolean {
+    return this.#outbox.size === 0 && this.#inFlight === 0;
+  }
+
+  get subscriptions(): ReadonlyMap<string, Subscription> {
+    return this.#subscriptions;
+  }
+
+  /** Replaces what was known of the stream, or of `*`. */
+  subscribe(stream: string, subscription: Subscription): void {
+    this.#subscriptions.set(stream, subscription);
+    this.#lanes.clear();
+  }
+
+  /** `*` ends everything. What waits is not sent any more. */
+  unsubscribe(stream: string): void {
+    if (stream === '*') this.#subscriptions.clear();
+    else this.#subscriptions.delete(stream);
+    this.#lanes.clear();
+    this.#outbox.forget((key) => this.lane(key.slice(key.indexOf(' ') + 1)) === undefined);
+  }
+
+  /** How this client gets a stream; undefined where it doesn't. */
+  lane(stream: string): Lane | undefined {
+    let lane = this.#lanes.get(stream);
+    if (lane === undefined && !this.#lanes.has(stream)) {
+      const subscription = this.#subscriptions.get(stream) ?? this.#subscriptions.get('*');
+      lane = subscription && new Lane(stream, subscription, this.#limits.droppedIntervalMs);
+      this.#lanes.set(stream, lane);
+    }
+    return lane;
+  }
+
+  offerFrame(lane: Lane, message: FrameWireMessage, nowMs: number): void {
+    if (!lane.admits(nowMs)) {
+      this.#lose(lane, 'client:max_rate', message);
+      return;
+    }
+    const { fields, policy } = lane.subscription;
+    const frame = { lane, message };
+    if (policy === 'all') {
+      this.#push({ message, fields, frame, bytes: message.bytes(this.encoding, fields).length });
+    } else {
+      const replaced = this.#outbox.putLatest(lane.frameKey, { message, fields, frame, bytes: 0 });
+      if (replaced?.frame) this.#lose(lane, 'client:replaced_by_newer', replaced.frame.message);
+    }
+    this.#flush();
+  }
+
+  /** An event keeps its place between the frames with policy `all`; otherwise the newest state is all that matters. */
+  offerEvent(lane: Lane, message: WireMessage): void {
+    if (lane.subscription.policy === 'all') {
+      this.#push({ message, fields: ALL_FIELDS, bytes: message.bytes(this.encoding, ALL_FIELDS).length });
+    } else {
+      this.#outbox.putLatest(lane.eventKey, { message, fields: ALL_FIELDS, bytes: 0 });
+    }
+    this.#flush();
+  }
+
+  /** Statistics and pictures conflate with every policy. */
+  offerLatest(key: string, message: WireMessage): void {
+    this.#outbox.putLatest(key, { message, fields: ALL_FIELDS, bytes: 0 });
+    this.#flush();
+  }
+
+  /** True where the client watches the stream and has taken the picture before. */
+  wantsPreview(stream: string): boolean {
+    const lane = this.lane(stream);
+    return lane?.subscription.preview === true && !this.#outbox.has(lane.previewKey);
+  }
+
+  /** Answers the client itself. */
+  answer(message: ServerMessage): void {
+    const wire = new PlainWireMessage(message);
+    if (!this.#outbox.answer({ message: wire, fields: ALL_FIELDS, bytes: 0 })) this.close(CLOSE_CODES.tooSlow, 'answers are not read');
+    this.#flush();
+  }
+
+  /** Says why, and cuts the connection where the client doesn't take it in time. */
+  close(code: CloseCode, reason: string): void {
+    if (this.#closing !== undefined) return;
+    this.#outbox.clear();
+    this.#closing = setTimeout(() => this.socket.terminate(), this.#limits.closeGraceMs);
+    this.socket.close(code, reason);
+  }
+
+  /** The connection is gone. */
+  dispose(): void {
+    clearTimeout(this.#closing);
+    this.#outbox.clear();
+  }
+
+  #push(pending: PendingMessage): void {
+    if (!this.isOpen || this.#outbox.push(pending)) return;
+    this.close(CLOSE_CODES.tooSlow, `more than ${this.#limits.maxPendingMessages} messages or ${this.#limits.maxPendingBytes} bytes waited`);
+  }
+
+  #lose(lane: Lane, reason: string, message: FrameWireMessage): void {
+    lane.lose(reason, message);
+    this.#counters.dropped[reason] = (this.#counters.dropped[reason] ?? 0) + 1;
+  }
+
+  #flush(): void {
+    while (this.isOpen && this.#inFlight < MAX_IN_FLIGHT && this.socket.bufferedAmount < this.#limits.highWaterBytes) {
+      const pending = this.#outbox.take();
+      if (pending === undefined) return;
+      if (pending.frame) this.#reportLosses(pending.frame.lane);
+      this.#send(pending.message, pending.fields);
+    }
+  }
+
+  #reportLosses(lane: Lane): void {
+    const counts = lane.takeLosses(monotonicMs());
+    if (counts) this.#send(new PlainWireMessage({ type: 'dropped', stream: lane.stream, counts }), ALL_FIELDS);
+  }
+
+  #send(message: WireMessage, fields: FieldMask): void {
+    this.#inFlight += 1;
+    this.#counters.sent += 1;
+    this.socket.send(message.bytes(this.encoding, fields), { binary: message.isBinary(this.encoding), compress: false }, this.#onWritten);
+  }
+
+  /** Also called with an error, for what a dying socket didn't write: its close event follows. */
+  readonly #onWritten = (): void => {
+    this.#inFlight -= 1;
+    this.#flush();
+  };
+}
