@@ -24,9 +24,6 @@ export interface DecodeThresholds {
   /** 0 to 1; boxes of one class that overlap by more than this are one object. Heads that end to end find each object once ignore it. */
   readonly iouThreshold: number;
   readonly maxDetections: number;
-}
-
-export interface DecoderOptions {
   /** True: a box for every class over the threshold, as COCO's scores are usually computed. Absent: the best class of each box. */
   readonly multiLabel?: boolean | undefined;
 }
@@ -63,23 +60,21 @@ const SCANNERS: Readonly<Record<HeadKind, (manifest: ModelManifest) => HeadScann
  *
  * @throws {AppError} ERR_MODEL_HEAD_UNKNOWN, ERR_MODEL_MANIFEST (a head without the scales, anchors or columns that it needs).
  */
-export function createDecoder(manifest: ModelManifest, { multiLabel = false }: DecoderOptions = {}): Decoder {
+export function createDecoder(manifest: ModelManifest): Decoder {
   const { kind } = manifest.head;
   if (!Object.hasOwn(SCANNERS, kind)) {
     throw new AppError('ERR_MODEL_HEAD_UNKNOWN', `Expected a head of ${Object.keys(SCANNERS).join(', ')} in the manifest of ${manifest.id}, found ${kind}`);
   }
-  return new ScanningDecoder(SCANNERS[kind](manifest), multiLabel);
+  return new ScanningDecoder(SCANNERS[kind](manifest));
 }
 
 class ScanningDecoder implements Decoder {
   readonly #scanner: HeadScanner;
-  readonly #multiLabel: boolean;
   readonly #found = new CandidateBuffer();
   readonly #scratch = new NmsScratch();
 
-  constructor(scanner: HeadScanner, multiLabel: boolean) {
+  constructor(scanner: HeadScanner) {
     this.#scanner = scanner;
-    this.#multiLabel = multiLabel;
   }
 
   decode(outputs: ModelOutputs, thresholds: DecodeThresholds, fit: ImageFit, sourceSize: Size): Detections {
@@ -87,9 +82,9 @@ class ScanningDecoder implements Decoder {
     return this.select(thresholds, fit, sourceSize);
   }
 
-  scan(outputs: ModelOutputs, { confidenceThreshold }: DecodeThresholds): number {
+  scan(outputs: ModelOutputs, { confidenceThreshold, multiLabel = false }: DecodeThresholds): number {
     this.#found.clear();
-    this.#scanner.scan(outputs, { confidenceThreshold, multiLabel: this.#multiLabel }, this.#found);
+    this.#scanner.scan(outputs, { confidenceThreshold, multiLabel }, this.#found);
     return this.#found.count;
   }
 

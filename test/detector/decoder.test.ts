@@ -24,15 +24,15 @@ describe.each(HEADS)('$name', ({ manifest, outputs }) => {
   test('finds what the dense float64 computation finds', () => {
     const fraction = fc.double({ min: 0.01, max: 0.95, noNaN: true });
     const mode = fc.constantFrom<FitMode>('stretch', 'letterbox', 'letterbox-top-left');
-    const decoders = new Map([true, false].map((multiLabel) => [multiLabel, createDecoder(manifest, { multiLabel })]));
+    const decoder = createDecoder(manifest);
     let found = 0;
     fc.assert(
       fc.property(fc.nat(), fraction, fraction, fc.constantFrom(1, 7, 1000), mode, fc.boolean(), (seed, confidenceThreshold, iouThreshold, maxDetections, fitMode, multiLabel) => {
         const tensors = outputs(randomNumbers(seed));
-        const thresholds = { confidenceThreshold, iouThreshold, maxDetections };
+        const thresholds = { confidenceThreshold, iouThreshold, maxDetections, multiLabel };
         const fit = fitImage(SOURCE, manifest.input, fitMode);
-        const expected = referenceDecode(manifest, tensors, thresholds, multiLabel, fit, SOURCE);
-        const detections = decoders.get(multiLabel)!.decode(tensors, thresholds, fit, SOURCE);
+        const expected = referenceDecode(manifest, tensors, thresholds, fit, SOURCE);
+        const detections = decoder.decode(tensors, thresholds, fit, SOURCE);
         expect(detections.boxesBeforeNms).toBe(expected.boxesBeforeNms);
         const rows = rowsOf(detections);
         expect(rows.map(({ classId }) => classId)).toEqual(expected.boxes.map(({ classId }) => classId));
@@ -51,7 +51,7 @@ describe.each(HEADS)('$name', ({ manifest, outputs }) => {
     const tensors = outputs(randomNumbers(1));
     const decoder = createDecoder(manifest);
     const everything = { confidenceThreshold: 0, iouThreshold: 1, maxDetections: 10_000 };
-    const dense = referenceDecode(manifest, tensors, everything, false, IDENTITY, SOURCE);
+    const dense = referenceDecode(manifest, tensors, everything, IDENTITY, SOURCE);
     expect(decoder.decode(tensors, everything, IDENTITY, SOURCE).count).toBe(dense.boxes.length);
     const nothing = decoder.decode(tensors, { ...everything, confidenceThreshold: 1 }, IDENTITY, SOURCE);
     expect(nothing).toMatchObject({ count: 0, boxesBeforeNms: 0 });
@@ -64,8 +64,8 @@ describe.each(HEADS)('$name', ({ manifest, outputs }) => {
       fc.property(fc.nat(), fc.double({ min: 0, max: 1, noNaN: true }), fc.array(fc.tuple(fc.nat(), wild), { maxLength: 400 }), fc.boolean(), (seed, threshold, spoilt, multiLabel) => {
         const tensors = outputs(randomNumbers(seed));
         for (const { data } of Object.values(tensors)) spoilt.forEach(([index, value]) => (data[index % data.length] = value));
-        const thresholds = { confidenceThreshold: threshold, iouThreshold: 0.5, maxDetections: 1000 };
-        const detections = createDecoder(manifest, { multiLabel }).decode(tensors, thresholds, fitImage(SOURCE, INPUT, 'stretch'), SOURCE);
+        const thresholds = { confidenceThreshold: threshold, iouThreshold: 0.5, maxDetections: 1000, multiLabel };
+        const detections = createDecoder(manifest).decode(tensors, thresholds, fitImage(SOURCE, INPUT, 'stretch'), SOURCE);
         for (const { xyxy, confidence, classId } of rowsOf(detections)) {
           const [left, top, right, bottom] = xyxy as [number, number, number, number];
           expect(left >= 0 && right <= SOURCE.width && left < right).toBe(true);
@@ -82,7 +82,7 @@ describe.each(HEADS)('$name', ({ manifest, outputs }) => {
     for (const value of [NaN, Infinity, -Infinity]) {
       const tensors = outputs(randomNumbers(1));
       for (const { data } of Object.values(tensors)) data.fill(value);
-      const detections = createDecoder(manifest, { multiLabel: true }).decode(tensors, { confidenceThreshold: 0, iouThreshold: 0.5, maxDetections: 10 }, IDENTITY, SOURCE);
+      const detections = createDecoder(manifest).decode(tensors, { confidenceThreshold: 0, iouThreshold: 0.5, maxDetections: 10, multiLabel: true }, IDENTITY, SOURCE);
       expect(detections.count).toBe(0);
     }
   });

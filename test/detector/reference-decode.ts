@@ -108,8 +108,7 @@ const END_TO_END: readonly HeadKind[] = ['yolov10', 'rows'];
 export function referenceDecode(
   manifest: ModelManifest,
   outputs: ModelOutputs,
-  { confidenceThreshold, iouThreshold, maxDetections }: DecodeThresholds,
-  multiLabel: boolean,
+  { confidenceThreshold, iouThreshold, maxDetections, multiLabel = false }: DecodeThresholds,
   fit: ImageFit,
   source: Size,
 ): { boxes: ReferenceBox[]; boxesBeforeNms: number } {
