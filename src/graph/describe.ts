@@ -1,9 +1,17 @@
 import type { Overflow } from '../core/overflow.js';
 import type { GraphDescription } from '../core/stream-view.js';
-import type { StreamPlan } from './running-stream.js';
 
-/** The graph that runs, as nodes and edges. */
-export function describeGraph({ name, source, stages, sinks, model }: Pick<StreamPlan, 'name' | 'source' | 'stages' | 'sinks' | 'model'>): GraphDescription {
+/** What a description needs of a stream: a plan has it, and so has a definition that doesn't run yet. */
+export interface DescribedStream {
+  readonly name: string;
+  readonly source: { readonly kind: string; readonly location: string };
+  readonly stages: readonly { readonly id: string; readonly overflow: Overflow; readonly stage: { readonly kind: string } }[];
+  readonly sinks: readonly { readonly kind: string }[];
+  readonly model: string;
+}
+
+/** A stream's graph, as nodes and edges. */
+export function describeGraph({ name, source, stages, sinks, model }: DescribedStream): GraphDescription {
   const ids = ['source', ...stages.map(({ id }) => id), 'deliver'];
   const nodes = [
     { id: 'source', kind: `source.${source.kind}`, detail: source.location },
@@ -27,16 +35,6 @@ function overflowText(overflow: Overflow): string {
 function capacityOf(overflow: Overflow): number {
   if (typeof overflow === 'object') return overflow.buffer;
   return overflow === 'block' ? 0 : 1;
-}
-
-/** The graph in Graphviz's language. */
-export function graphToDot({ stream, nodes, edges }: GraphDescription): string {
-  const quote = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
-  const lines = [
-    ...nodes.map(({ id, kind, detail }) => `  ${quote(id)} [label=${quote([id, kind, detail].filter(Boolean).join('\\n')).replaceAll('\\\\n', '\\n')}];`),
-    ...edges.map(({ from, to, overflow }) => `  ${quote(from)} -> ${quote(to)} [label=${quote(overflow)}];`),
-  ];
-  return `digraph ${quote(stream)} {\n  rankdir=LR;\n  node [shape=box];\n${lines.join('\n')}\n}\n`;
 }
 
 /** The graph for people at a terminal: one line a node, the edge's policy on the arrow. */

@@ -55,7 +55,7 @@ export class RunningStream implements StreamView {
   readonly #sourceEvents: { unsubscribe(): void };
   #lastEvent: SourceEvent | undefined;
   #reconnects = 0;
-  #failuresInARow = 0;
+  readonly #failuresInARow = new Map<string, number>();
 
   constructor(plan: StreamPlan) {
     this.#plan = plan;
@@ -87,7 +87,11 @@ export class RunningStream implements StreamView {
       }),
     );
     return new Promise<void>((resolve, reject) => {
-      delivered$.subscribe({ complete: resolve, error: (error: unknown) => reject(toAppError(error)) });
+      delivered$.subscribe({
+        next: ({ result }) => result.frame.release(),
+        complete: resolve,
+        error: (error: unknown) => reject(toAppError(error)),
+      });
     }).finally(() => this.#sourceEvents.unsubscribe());
   }
 
@@ -113,21 +117,21 @@ export class RunningStream implements StreamView {
       input$.pipe(
         tap(() => this.#ledger.entered(id)),
         work,
+        tap(() => this.#ledger.left(id)),
       );
   }
 
   async #work(id: string, stage: Stage, envelope: Envelope): Promise<Envelope | typeof LOST> {
     const outcome = await runStage<typeof LOST>(id, stage, envelope, (failed, error) => this.#onStageFailed(id, failed, error));
-    if (outcome === LOST) return LOST;
-    this.#ledger.left(id);
-    this.#failuresInARow = 0;
+    if (outcome !== LOST) this.#failuresInARow.set(id, 0);
     return outcome;
   }
 
   #onStageFailed(id: string, { result }: Envelope, error: AppError): typeof LOST {
-    this.#failuresInARow += 1;
-    if (this.#failuresInARow >= MAX_FAILURES_IN_A_ROW) {
-      throw new AppError('ERR_STAGE_FAILED', `${this.#plan.name}: ${id} failed ${this.#failuresInARow} times in a row, last with ${error.code}: ${error.message}`, { cause: error });
+    const failures = (this.#failuresInARow.get(id) ?? 0) + 1;
+    this.#failuresInARow.set(id, failures);
+    if (failures >= MAX_FAILURES_IN_A_ROW) {
+      throw new AppError('ERR_STAGE_FAILED', `${this.#plan.name}: ${id} failed ${failures} times in a row, last with ${error.code}: ${error.message}`, { cause: error });
     }
     this.#ledger.left(id);
     this.#ledger.losses.add(id, error.code);
@@ -136,43 +140,26 @@ export class RunningStream implements StreamView {
     return LOST;
   }
 
-  #deliver({ result, timings, readyMs }: Envelope): undefined | Promise<undefined> {
-    const { monitor, name, labels, sinks } = this.#plan;
-    const { frame } = result;
+  /** The frame is released when the envelope leaves the graph, or where it is dropped. */
+  #deliver(envelope: Envelope): Envelope | Promise<Envelope> {
+    const { sinks } = this.#plan;
+    const delivered = this.#book(envelope);
+    // Synchronous where every sink is: no live frame waits for a promise.
+    const waits = sinks.map((sink) => deliverTo(sink, delivered)).filter((wait) => wait instanceof Promise);
+    return waits.length === 0 ? envelope : allDelivered(waits).then(() => envelope);
+  }
+
+  /** Closes the frame's ledger. */
+  #book({ result, timings, readyMs }: Envelope): DeliveredFrame {
+    const { monitor, name, labels } = this.#plan;
     const startedMs = monotonicMs();
     const booked = timings.map((timing) => withRuntime(timing, monitor));
     const deliver: RawTiming = { stage: DELIVER_STAGE, queuedMs: readyMs, startedMs, endedMs: monotonicMs(), worker: undefined, parts: [] };
     booked.push(withRuntime(deliver, monitor));
     const nowMs = monotonicMs();
-    const delivered: DeliveredFrame = {
-      stream: name,
-      result,
-      labels,
-      timings: booked,
-      endToEndMs: nowMs - frame.firstByteMs,
-      emittedEpochMs: epochMs(),
-      droppedSinceLast: this.#ledger.losses.takeSince(),
-    };
-    this.#ledger.frameDelivered(booked, delivered.endToEndMs, nowMs);
-    return this.#handOver(delivered, sinks);
-  }
-
-  /** Synchronous where every sink is: no live frame waits for a promise. */
-  #handOver(delivered: DeliveredFrame, sinks: readonly Sink[]): undefined | Promise<undefined> {
-    const { frame } = delivered.result;
-    try {
-      const waits = sinks.map((sink) => sink.deliver(delivered)).filter((wait) => wait instanceof Promise);
-      if (waits.length > 0) {
-        return Promise.all(waits)
-          .finally(() => frame.release())
-          .then(() => undefined);
-      }
-    } catch (error) {
-      frame.release();
-      throw error;
-    }
-    frame.release();
-    return undefined;
+    const endToEndMs = nowMs - result.frame.firstByteMs;
+    this.#ledger.frameDelivered(booked, endToEndMs, nowMs);
+    return { stream: name, result, labels, timings: booked, endToEndMs, emittedEpochMs: epochMs(), droppedSinceLast: this.#ledger.losses.takeSince() };
   }
 
   #onSourceEvent(event: SourceEvent): void {
@@ -229,6 +216,21 @@ export class RunningStream implements StreamView {
 
   describe(): GraphDescription {
     return describeGraph(this.#plan);
+  }
+}
+
+function deliverTo(sink: Sink, delivered: DeliveredFrame): void | Promise<void> {
+  try {
+    return sink.deliver(delivered);
+  } catch (error) {
+    return Promise.reject(toAppError(error));
+  }
+}
+
+/** Waits for all of them, also after a failure: each still reads the frame. */
+async function allDelivered(waits: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(waits)) {
+    if (outcome.status === 'rejected') throw outcome.reason;
   }
 }
 

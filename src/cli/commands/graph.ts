@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import { describeGraph, graphToText } from '../../graph/describe.js';
+import { toDot, toMermaid } from '../../server/graph-text.js';
+import { redactUrl } from '../../sources/redact.js';
+import { definitionOf } from '../definitions.js';
+import { deliveryOf } from '../sources.js';
+import { print } from '../terminal.js';
+
+export function addGraph(program: Command): void {
+  program
+    .command('graph')
+    .description('Print the graph that a stream runs as: stages, edges and what each edge does when it overflows.')
+    .argument('<stream>', 'as for run')
+    .option('--json', 'as JSON')
+    .option('--dot', 'in the language of Graphviz')
+    .option('--mermaid', 'as a Mermaid flow chart')
+    .action(async (input: string, { json, dot, mermaid }: { json?: boolean; dot?: boolean; mermaid?: boolean }) => {
+      const { name, source, stages } = await definitionOf(input, {});
+      const overflow = deliveryOf(source) === 'live' ? 'latest' : 'block';
+      const graph = describeGraph({
+        name,
+        source: { kind: source.kind, location: 'path' in source ? source.path : redactUrl(source.url) },
+        stages: stages.map((stage) => ({ id: stage.id, overflow: stage.overflow ?? overflow, stage: { kind: stage.kind } })),
+        sinks: [{ kind: 'ws' }],
+        model: String(stages[0]?.options?.['model'] ?? ''),
+      });
+      if (json) return print(JSON.stringify(graph, null, 2));
+      print((dot ? toDot([graph]) : mermaid ? toMermaid([graph]) : graphToText(graph)).trimEnd());
+    });
+}

@@ -1,0 +1,87 @@
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, extname, isAbsolute, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type SourceDefinition, type StreamDefinition, streamDefinitionSchema } from '../config/stream-definition.js';
+import { parseYaml } from '../config/yaml-file.js';
+import { AppError } from '../core/errors.js';
+
+/** Folder of this package: `models/` and `streams/` are in it. */
+export const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export const DEFAULT_MODEL = 'centernet-coco';
+
+export interface InputOptions {
+  readonly model?: string | undefined;
+  readonly realtime?: boolean | undefined;
+  readonly loop?: boolean | undefined;
+  readonly transport?: 'tcp' | 'udp' | undefined;
+}
+
+/**
+ * The stream that a command line's input means: a definition file (or the name of one in `streams/`), a camera's or a video's URL,
+ * a video file, or a folder of pictures.
+ *
+ * @throws AppError `ERR_FILE_NOT_FOUND`, or what is wrong with the definition.
+ */
+export async function definitionOf(input: string, options: InputOptions): Promise<StreamDefinition> {
+  if (/\.ya?ml$/i.test(input)) return loadDefinition(input, options);
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(input)) return adHoc(nameOfUrl(input), networkSource(input, options), options);
+  const found = await stat(input).catch(() => undefined);
+  if (found?.isDirectory()) return adHoc(nameOfFile(input), { kind: 'dataset', path: resolve(input), ...pacing(options) }, options);
+  if (found) return adHoc(nameOfFile(input), { kind: 'file', path: resolve(input), ...pacing(options) }, options);
+  const shipped = resolve(PACKAGE_ROOT, 'streams', `${input}.yaml`);
+  if (/^[\w.-]+$/.test(input) && (await stat(shipped).catch(() => undefined))) return loadDefinition(shipped, options);
+  throw new AppError('ERR_FILE_NOT_FOUND', `${input}: no such file, folder or stream`, {
+    fix: 'Give a stream definition (.yaml), an rtsp:// or http:// address, a video file, or a dataset folder.',
+  });
+}
+
+async function loadDefinition(path: string, options: InputOptions): Promise<StreamDefinition> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AppError('ERR_FILE_NOT_FOUND', `${path}: the stream definition can't be read`, { cause, fix: 'Check the path.' });
+  });
+  const definition = parseYaml({ text, fileName: path, env: process.env }, streamDefinitionSchema);
+  const stages = definition.stages.map((stage) =>
+    options.model && stage.kind.startsWith('detector.') ? { ...stage, options: { ...stage.options, model: options.model } } : stage,
+  );
+  return { ...definition, stages, source: withPacing(absoluteSource(definition.source, dirname(path)), options) };
+}
+
+function adHoc(name: string, source: SourceDefinition, { model }: InputOptions): StreamDefinition {
+  return { name, source, stages: [{ id: 'detect', kind: 'detector.yolo', options: { model: model ?? DEFAULT_MODEL } }] };
+}
+
+function networkSource(url: string, { transport }: InputOptions): SourceDefinition {
+  return { kind: /^https?:/i.test(url) ? 'http' : 'rtsp', url, ...(transport ? { transport } : {}) };
+}
+
+function pacing({ realtime, loop }: InputOptions): { realtime?: boolean; loop?: boolean } {
+  return { ...(realtime === undefined ? {} : { realtime }), ...(loop === undefined ? {} : { loop }) };
+}
+
+function withPacing(source: SourceDefinition, options: InputOptions): SourceDefinition {
+  return source.kind === 'file' || source.kind === 'dataset' ? { ...source, ...pacing(options) } : source;
+}
+
+/** Paths in a definition count from its own folder. */
+function absoluteSource(source: SourceDefinition, folder: string): SourceDefinition {
+  if (source.kind !== 'file' && source.kind !== 'dataset') return source;
+  return { ...source, path: isAbsolute(source.path) ? source.path : resolve(folder, source.path) };
+}
+
+function nameOfFile(path: string): string {
+  return clean(basename(resolve(path), extname(path)));
+}
+
+function nameOfUrl(url: string): string {
+  try {
+    const { hostname, pathname } = new URL(url);
+    return clean(`${hostname}${pathname}`);
+  } catch (cause) {
+    throw new AppError('ERR_USAGE', 'The address of the source is no valid URL', { cause, fix: 'Percent-encode special characters in user and password.' });
+  }
+}
+
+function clean(text: string): string {
+  return text.replaceAll(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '').slice(0, 64) || 'stream';
+}

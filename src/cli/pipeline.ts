@@ -1,0 +1,117 @@
+import type { StreamDefinition } from '../config/stream-definition.js';
+import { assert } from '../core/assert.js';
+import { frameBytes } from '../core/frame.js';
+import { FramePool } from '../core/frame-pool.js';
+import type { Logger } from '../core/logger.js';
+import type { Overflow } from '../core/overflow.js';
+import type { Sink } from '../core/sink.js';
+import type { Delivery } from '../core/source.js';
+import { RunningStream, type PlannedStage } from '../graph/running-stream.js';
+import type { ModelStore } from '../model-store/store.js';
+import { RuntimeMonitor } from '../timing/runtime-monitor.js';
+import { createSource, deliveryOf } from './sources.js';
+import { DetectorServices, formatOf, type MadeStage, makeStage } from './stages.js';
+
+/** Buffers besides those in work: one being filled, one waiting at the edge, one being delivered, one lent to a preview. */
+const SPARE_BUFFERS = 4;
+
+export interface PipelineOptions {
+  readonly store: ModelStore;
+  readonly log: Logger;
+  /** Sinks of a stream; they are closed with the pipeline. */
+  readonly sinksFor: (stream: string, delivery: Delivery) => Promise<readonly Sink[]> | readonly Sink[];
+}
+
+interface Prepared {
+  readonly definition: StreamDefinition;
+  readonly delivery: Delivery;
+  readonly stages: readonly { id: string; overflow: Overflow; made: MadeStage }[];
+}
+
+/**
+ * Streams and what they share: models, workers, the runtime monitor. `prepare` loads everything that can fail,
+ * `start` lets the frames in.
+ */
+export class Pipeline {
+  readonly streams: RunningStream[] = [];
+  readonly pools: FramePool[] = [];
+  readonly #options: PipelineOptions;
+  readonly #services = new DetectorServices();
+  readonly #monitor = new RuntimeMonitor();
+  readonly #sinks: Sink[] = [];
+  readonly #prepared: Prepared[] = [];
+
+  private constructor(options: PipelineOptions) {
+    this.#options = options;
+  }
+
+  /** Loads models and warms them up. @throws AppError of the configuration or of a model */
+  static async prepare(definitions: readonly StreamDefinition[], options: PipelineOptions): Promise<Pipeline> {
+    const pipeline = new Pipeline(options);
+    try {
+      for (const definition of definitions) pipeline.#prepared.push(await pipeline.#prepareStream(definition, definitions.length));
+    } catch (error) {
+      await pipeline.close();
+      throw error;
+    }
+    return pipeline;
+  }
+
+  async start(): Promise<void> {
+    for (const prepared of this.#prepared) this.streams.push(await this.#startStream(prepared));
+  }
+
+  /** Frames that the source will give, where it knows. */
+  readonly frameCounts = new Map<string, number | undefined>();
+
+  /** Takes no more frames and delivers those in work. */
+  async stop(): Promise<void> {
+    await Promise.all(this.streams.map((stream) => stream.stop()));
+  }
+
+  /** After `stop`, or at the end: flushes the sinks and ends the workers. @throws AppError of a sink that couldn't write all */
+  async close(): Promise<void> {
+    this.#monitor.close();
+    const closed = await Promise.allSettled(this.#sinks.map(async (sink) => sink.close()));
+    await this.#services.close();
+    const failed = closed.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  async #prepareStream(definition: StreamDefinition, streamCount: number): Promise<Prepared> {
+    const delivery = deliveryOf(definition.source);
+    const { store } = this.#options;
+    const stages: Prepared['stages'][number][] = [];
+    for (const stage of definition.stages) {
+      const overflow = stage.overflow ?? (delivery === 'live' ? 'latest' : 'block');
+      const made = await makeStage(stage, { resolveModel: (id) => store.resolve(id), overflow, streamCount, services: this.#services });
+      stages.push({ id: stage.id, overflow, made });
+    }
+    return { definition, delivery, stages };
+  }
+
+  async #startStream({ definition, delivery, stages }: Prepared): Promise<RunningStream> {
+    const first = stages[0];
+    assert(first, 'a stream has a stage');
+    const { model } = first.made;
+    const format = formatOf(model);
+    const inWork = stages.reduce((sum, { made, overflow }) => sum + made.stage.concurrency + (typeof overflow === 'object' ? overflow.buffer : 1), 0);
+    const pool = new FramePool(inWork + SPARE_BUFFERS, frameBytes(format));
+    this.pools.push(pool);
+    const source = await createSource(definition, { format, pool });
+    this.frameCounts.set(definition.name, source.frameCount);
+    const sinks = await this.#options.sinksFor(definition.name, delivery);
+    this.#sinks.push(...sinks);
+    const planned: PlannedStage[] = stages.map(({ id, overflow, made }) => ({ id, overflow, stage: made.stage }));
+    return new RunningStream({
+      name: definition.name,
+      source,
+      stages: planned,
+      sinks,
+      model: model.manifest.id,
+      labels: model.manifest.labels,
+      monitor: this.#monitor,
+      log: this.#options.log,
+    });
+  }
+}

@@ -1,0 +1,46 @@
+import type { SourceDefinition, StreamDefinition } from '../config/stream-definition.js';
+import type { FrameFormat } from '../core/frame.js';
+import type { FramePool } from '../core/frame-pool.js';
+import type { Delivery, Source } from '../core/source.js';
+import { createDatasetSource } from '../sources/dataset/dataset-source.js';
+import { createFileSource } from '../sources/file-source.js';
+import { createNetworkSource } from '../sources/network-source.js';
+
+export interface SourceSettings {
+  readonly format: FrameFormat;
+  readonly pool: FramePool;
+}
+
+/** Cameras are live; files and datasets wait for us, unless they are played in real time. */
+export function deliveryOf(source: SourceDefinition): Delivery {
+  switch (source.kind) {
+    case 'rtsp':
+    case 'http':
+      return 'live';
+    case 'file':
+    case 'dataset':
+      return 'lossless';
+  }
+}
+
+/** The kinds of sources that a definition may name. @throws AppError where the source can't even be opened (a missing file) */
+export async function createSource({ name, source }: StreamDefinition, { format, pool }: SourceSettings): Promise<Source> {
+  switch (source.kind) {
+    case 'file':
+      return createFileSource({ name, path: source.path, format, pool, ...optional({ realtime: source.realtime, loop: source.loop }) });
+    case 'rtsp':
+    case 'http': {
+      const { url, transport, stallTimeoutMs, frozenTimeoutMs } = source;
+      return createNetworkSource({ name, url, format, pool, ...optional({ transport, stallTimeoutMs, frozenTimeoutMs }) });
+    }
+    case 'dataset': {
+      const { path, realtime, loop, frameRateFps } = source;
+      return createDatasetSource({ name, folder: path, format, pool, ...optional({ realtime, loop, frameRate: frameRateFps }) });
+    }
+  }
+}
+
+/** Leaves out what is undefined. */
+function optional<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

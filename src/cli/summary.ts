@@ -1,0 +1,28 @@
+import type { StreamStats, TimeSummary } from '../core/stream-view.js';
+import { textTable } from './terminal.js';
+
+/** The end of a run for people: what came, what went, and what each stage cost. */
+export function summaryText(stats: StreamStats): string {
+  const { stream, received, delivered, fps, dropped, endToEnd, stages } = stats;
+  const rows = [
+    ...stages.flatMap(({ stage, queue, service }) => [timeRow(`${stage} wait`, queue), timeRow(stage, service)]),
+    timeRow('end to end', endToEnd),
+  ].filter((row) => row !== undefined);
+  const lost = dropped.map(({ stage, reason, count }) => `${count} ${stage}:${reason}`).join(', ');
+  return [
+    `${stream}: ${delivered} of ${received} frames delivered, ${fps.toFixed(1)} frames a second${lost ? `, dropped ${lost}` : ', none dropped'}`,
+    '',
+    textTable(['ms', 'mean', 'cv', 'p50', 'p95', 'p99', 'max', 'n'], rows),
+    ...(endToEnd.p99Ms === undefined ? ['', `"-": too few samples to say (p95 needs 130, p99 needs 662)`] : []),
+  ].join('\n');
+}
+
+function timeRow(name: string, { n, meanMs, cv, p50Ms, p95Ms, p99Ms, maxMs }: TimeSummary): string[] | undefined {
+  // A wait that never happened says nothing.
+  if (n === 0 || (maxMs === 0 && name.endsWith(' wait'))) return undefined;
+  return [name, ms(meanMs), cv.toFixed(2), ms(p50Ms), ms(p95Ms), ms(p99Ms), ms(maxMs), String(n)];
+}
+
+function ms(value: number | undefined): string {
+  return value === undefined ? '-' : value.toFixed(2);
+}

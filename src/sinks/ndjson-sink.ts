@@ -1,0 +1,36 @@
+import type { DeliveredFrame } from '../core/result.js';
+import type { Sink } from '../core/sink.js';
+import type { SourceEvent } from '../core/source.js';
+import { toEventMessage, toFrameMessage } from '../protocol/to-message.js';
+import type { TextOutput } from './text-output.js';
+
+/** One line of JSON a frame (and an event): the very messages that a WebSocket subscriber gets. */
+export class NdjsonSink implements Sink {
+  readonly kind = 'ndjson';
+  readonly #output: TextOutput;
+
+  constructor(output: TextOutput) {
+    this.#output = output;
+  }
+
+  deliver(frame: DeliveredFrame): void | Promise<void> {
+    return this.#output.write(`${JSON.stringify(toFrameMessage(frame))}\n`);
+  }
+
+  event(stream: string, event: SourceEvent): void {
+    void this.#writeEvent(stream, event);
+  }
+
+  /** Events are few and small: they need not wait for the disk, and a failure shows at the next frame. */
+  async #writeEvent(stream: string, event: SourceEvent): Promise<void> {
+    try {
+      await this.#output.write(`${JSON.stringify(toEventMessage(stream, event))}\n`);
+    } catch {
+      // Kept by the output, thrown by `deliver`.
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#output.close();
+  }
+}
