@@ -169,7 +169,18 @@ export class RunningStream implements StreamView {
     const fields = { stream: name, state: event.state, ...(event.code ? { code: event.code } : {}), ...(event.retryInMs === undefined ? {} : { retryInMs: Math.round(event.retryInMs) }) };
     if (event.code) log.warn(fields, event.message);
     else log.info(fields, event.message);
-    for (const sink of sinks) sink.event?.(name, event);
+    for (const sink of sinks) this.#tellSink(sink, event);
+  }
+
+  /** An output that can't take an event shows its failure at the next frame; an event never ends a stream. */
+  #tellSink(sink: Sink, event: SourceEvent): void {
+    const { name, log } = this.#plan;
+    try {
+      sink.event?.(name, event);
+    } catch (error) {
+      const { code, message } = toAppError(error);
+      log.error({ stream: name, sink: sink.kind, code }, message);
+    }
   }
 
   get name(): string {

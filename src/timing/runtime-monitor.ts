@@ -4,6 +4,8 @@ import { monotonicMs } from '../core/clock.js';
 import { TimeDistribution } from './time-distribution.js';
 
 const PROBE_EVERY_MS = 10;
+/** Timers are rounded to whole milliseconds: less than one is not a delay. */
+const TIMER_RESOLUTION_MS = 1;
 /** Intervals kept: some minutes of garbage collections, far more than any frame lives. */
 const RING_SIZE = 512;
 
@@ -41,6 +43,8 @@ export class RuntimeMonitor {
   readonly #delay = new TimeDistribution();
   readonly #observer: PerformanceObserver;
   readonly #timer: NodeJS.Timeout;
+  /** When the timer ought to fire next. */
+  #dueMs = monotonicMs() + PROBE_EVERY_MS;
 
   constructor() {
     const offsetMs = monotonicMs() - performance.now();
@@ -50,16 +54,16 @@ export class RuntimeMonitor {
       }
     });
     this.#observer.observe({ entryTypes: ['gc'] });
-    let dueMs = monotonicMs() + PROBE_EVERY_MS;
-    this.#timer = setInterval(() => {
-      const now = monotonicMs();
-      // Timers are rounded to whole milliseconds: less than one is not a delay.
-      const lateMs = Math.max(0, now - dueMs - 1);
-      this.#delay.record(lateMs);
-      if (lateMs > 0) this.#late.add(dueMs, now);
-      dueMs = now + PROBE_EVERY_MS;
-    }, PROBE_EVERY_MS);
+    this.#timer = setInterval(() => this.#probe(), PROBE_EVERY_MS);
     this.#timer.unref();
+  }
+
+  #probe(): void {
+    const nowMs = monotonicMs();
+    const lateMs = Math.max(0, nowMs - this.#dueMs - TIMER_RESOLUTION_MS);
+    this.#delay.record(lateMs);
+    if (lateMs > 0) this.#late.add(this.#dueMs, nowMs);
+    this.#dueMs = nowMs + PROBE_EVERY_MS;
   }
 
   /** Milliseconds of garbage collection within the interval, as far as Node has reported it yet. */
@@ -69,11 +73,17 @@ export class RuntimeMonitor {
     return sum;
   }
 
-  /** The longest time that the event loop was late within the interval. */
+  /** The longest time that the event loop was late within the interval; at most the interval's length. */
   eventLoopDelayMs(fromMs: number, toMs: number): number {
-    let worst = 0;
-    this.#late.overlapping(fromMs, toMs, (startMs, endMs) => (worst = Math.max(worst, endMs - startMs)));
+    let worst = this.#overdueMs(fromMs, toMs);
+    this.#late.overlapping(fromMs, toMs, (startMs, endMs) => (worst = Math.max(worst, Math.min(endMs, toMs) - Math.max(startMs, fromMs))));
     return worst;
+  }
+
+  /** Who asks right after a long task comes before the timer that would have reported it. */
+  #overdueMs(fromMs: number, toMs: number): number {
+    if (toMs - this.#dueMs <= TIMER_RESOLUTION_MS) return 0;
+    return Math.max(0, toMs - Math.max(fromMs, this.#dueMs));
   }
 
   eventLoopDelay(): TimeSummary {
