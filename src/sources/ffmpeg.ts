@@ -18,7 +18,7 @@ export interface FfmpegCommandLine {
   readonly input: string;
   readonly outputs: readonly FfmpegOutput[];
   /** Every line of stderr, as it comes. May hold credentials: redact before it goes anywhere. */
-  onLine(line: string): void;
+  readonly onLine: (line: string) => void;
 }
 
 export interface FfmpegExit {
@@ -104,6 +104,13 @@ class Child implements FfmpegChild {
     this.#killTimer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS);
   }
 
+  #exit(error?: Error): FfmpegExit {
+    const status = this.#process?.exitCode ?? undefined;
+    const signal = this.#process?.signalCode ?? undefined;
+    if (!error || status !== undefined || signal !== undefined) return { status, signal, failure: undefined };
+    return { status, signal, failure: new AppError('ERR_FFMPEG_FAILED', `ffmpeg could not be started: ${error.message}`, { cause: error }) };
+  }
+
   #run({ inputOptions, input, outputs, onLine }: FfmpegCommandLine): Promise<FfmpegExit> {
     const command = ffmpeg(input);
     addOptions((...pair) => command.inputOptions(...pair), inputOptions);
@@ -112,25 +119,14 @@ class Child implements FfmpegChild {
       addOptions((...pair) => command.outputOptions(...pair), options);
     }
     return new Promise((resolve) => {
-      let status: number | undefined;
-      let signal: NodeJS.Signals | undefined;
       command.on('stderr', onLine);
       command.on('start', () => {
         // The wrapper shows its process only as this undocumented property; pid, exit status and an early stop need it.
-        const child = (command as unknown as { ffmpegProc: ChildProcess }).ffmpegProc;
-        this.#process = child;
-        child.once('exit', (exitStatus, exitSignal) => {
-          status = exitStatus ?? undefined;
-          signal = exitSignal ?? undefined;
-        });
-        if (this.#stopped) this.#terminate(child);
+        this.#process = (command as unknown as { ffmpegProc: ChildProcess }).ffmpegProc;
+        if (this.#stopped) this.#terminate(this.#process);
       });
-      command.once('end', () => resolve({ status, signal, failure: undefined }));
-      command.on('error', (error: Error) => {
-        const started = status !== undefined || signal !== undefined;
-        const failure = started ? undefined : new AppError('ERR_FFMPEG_FAILED', `ffmpeg could not be started: ${error.message}`, { cause: error });
-        resolve({ status, signal, failure });
-      });
+      command.once('end', () => resolve(this.#exit()));
+      command.on('error', (error: Error) => resolve(this.#exit(error)));
       command.run();
     });
   }

@@ -250,14 +250,9 @@ export class NutReader {
   }
 
   #parseHeader(kind: 'main' | 'stream' | 'syncpoint', cursor: Cursor): void {
-    switch (kind) {
-      case 'main':
-        return this.#parseMainHeader(cursor);
-      case 'stream':
-        return this.#parseStreamHeader(cursor);
-      case 'syncpoint':
-        return this.#parseSyncpoint(cursor);
-    }
+    if (kind === 'main') this.#parseMainHeader(cursor);
+    else if (kind === 'stream') this.#parseStreamHeader(cursor);
+    else this.#parseSyncpoint(cursor);
   }
 
   #parseMainHeader(cursor: Cursor): void {

@@ -12,7 +12,8 @@ export type StderrFact =
 const PICTURE_SIZE = /^\[scale@(\w+) @ .*?\bw:(\d+) h:(\d+) fmt:.*->/;
 /** Up to 6.x the first, since 7.0 the second. */
 const FRAME_LOST = /Error while decoding stream #|Error submitting (?:a )?packet to (?:the )?decoder/;
-const CUT = /partial file|moov atom not found|File ended prematurely|Stream ends prematurely|Truncat(?:ed|ing) packet|Packet corrupt/;
+/** Matroska says `Read error` in 4.1. (`Packet corrupt` is no proof: a transport stream has it in its middle too.) */
+const CUT = /partial file|moov atom not found|File ended prematurely|Stream ends prematurely|^\[matroska[^\]]*\] \[error\] Read error/;
 const PROBLEM = /\[(?:warning|error|fatal|panic)\]/;
 
 /** Reads one line; undefined for the many that say nothing to us. */

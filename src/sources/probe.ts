@@ -1,0 +1,64 @@
+import { open, stat } from 'node:fs/promises';
+import { AppError, systemErrorCode } from '../core/errors.js';
+import { classifyFfmpeg } from './classify.js';
+import { runFfprobe } from './ffmpeg.js';
+import { redact } from './redact.js';
+
+/** What a video file says of itself. */
+export interface VideoProbe {
+  /** Frames by the container's own index; undefined where it has none (Matroska, transport streams). */
+  readonly frameCount: number | undefined;
+  /** When the recording began, by its `creation_time`; undefined where it doesn't say. */
+  readonly createdEpochMs: number | undefined;
+}
+
+/** Clocks that were never set write the epoch of MP4 (1904) or Unix. */
+const FIRST_PLAUSIBLE_EPOCH_MS = Date.UTC(1990, 0);
+
+/**
+ * Looks into a video file.
+ *
+ * @throws AppError ERR_FILE_NOT_FOUND, ERR_SOURCE_FORMAT (not a video), ERR_SOURCE_CODEC, ERR_SOURCE_TRUNCATED (its index is missing).
+ */
+export async function probeVideo(path: string): Promise<VideoProbe> {
+  await checkIsFile(path);
+  const { streams } = await ffprobe(path);
+  const video = streams.find((stream) => stream.codec_type === 'video' && stream.disposition?.['attached_pic'] !== 1);
+  if (!video) {
+    throw new AppError('ERR_SOURCE_FORMAT', `Expected a video in ${path} but found ${streams.map((stream) => stream.codec_type).join(', ') || 'nothing'}.`, {
+      fix: 'Name a video, not a sound recording or a subtitle file.',
+    });
+  }
+  const frameCount = Number(video.nb_frames);
+  const tags = video['tags'] as Readonly<Record<string, string>> | undefined;
+  const created = Date.parse(tags?.['creation_time'] ?? '');
+  return {
+    frameCount: frameCount > 0 ? frameCount : undefined,
+    createdEpochMs: created >= FIRST_PLAUSIBLE_EPOCH_MS ? created : undefined,
+  };
+}
+
+async function checkIsFile(path: string): Promise<void> {
+  try {
+    const facts = await stat(path);
+    if (facts.isDirectory()) {
+      throw new AppError('ERR_SOURCE_FORMAT', `Expected a video file but ${path} is a folder.`, { fix: 'Name the file, or use the folder as a dataset.' });
+    }
+    await (await open(path)).close();
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    const reason = systemErrorCode(error) === 'EACCES' ? 'it may not be read' : 'there is none';
+    throw new AppError('ERR_FILE_NOT_FOUND', `Expected a video file at ${path} but ${reason}.`, { cause: error, fix: 'Check the path and its permissions.' });
+  }
+}
+
+async function ffprobe(path: string): ReturnType<typeof runFfprobe> {
+  try {
+    return await runFfprobe(`file:${path}`, ['-hide_banner', '-loglevel', 'repeat+level+error']);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    const message = error instanceof Error ? error.message : '';
+    const lines = redact(message).replace(/\[error\] /g, '').split('\n');
+    throw classifyFfmpeg(lines, path) ?? new AppError('ERR_SOURCE_FORMAT', `Expected a video in ${path} but ffprobe cannot read it: ${lines.at(-1) ?? ''}`, { cause: error });
+  }
+}
