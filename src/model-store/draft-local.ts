@@ -1,0 +1,113 @@
+import { basename } from 'node:path';
+import { canonicalLabels } from '../core/coco-labels.js';
+import { AppError } from '../core/errors.js';
+import type { HeadKind, ModelInput } from '../core/manifest.js';
+import { importDarknet } from '../onnx/import-darknet.js';
+import { inspectModel, type ModelFacts } from '../onnx/inspect.js';
+import { parseNames } from '../onnx/names-metadata.js';
+import { recogniseHead } from '../onnx/recognise-head.js';
+import { labelsFor, type AddOptions, type ModelDraft } from './draft.js';
+import { sha256Of } from './files.js';
+import type { LocalDarknet, LocalModel, LocalOnnx } from './local-files.js';
+import { probeOutputs } from './probe-outputs.js';
+
+/**
+ * Understands the files of a model.
+ *
+ * @throws AppError of the importers, ERR_MODEL_HEAD_UNKNOWN, or ERR_MODEL_CORRUPT where onnxruntime can't run it.
+ */
+export async function draftLocal(local: LocalModel, options: AddOptions): Promise<ModelDraft> {
+  return local.kind === 'onnx' ? draftOnnx(local, options) : draftDarknet(local, options);
+}
+
+function draftDarknet({ name, cfg, weights, labels }: LocalDarknet, options: AddOptions): ModelDraft {
+  const { onnx, input, head, classCount } = importDarknet(cfg, weights, options.size ? { size: options.size } : {});
+  return {
+    title: name.replace(/\.cfg$/i, ''),
+    licence: 'unknown',
+    onnx,
+    input: { ...input, ...inputOptions(options) },
+    head,
+    labels: labelsFor(classCount, labels),
+    origin: name,
+    operations: [{ kind: 'import-darknet', cfgSha256: sha256Of(cfg), weightsSha256: sha256Of(weights) }],
+  };
+}
+
+async function draftOnnx({ name, onnx, labels }: LocalOnnx, options: AddOptions): Promise<ModelDraft> {
+  const facts = inspectModel(onnx);
+  const shape = inputShape(facts, options);
+  // Values don't matter yet, shapes do: most exports leave them open until they run.
+  const outputs = await probeOutputs(onnx, { ...shape, color: 'rgb', scale: 1, mean: [0, 0, 0], fit: 'stretch', padValue: 0 });
+  const { head, classCount } = recogniseHead({ outputs, size: shape, metadata: facts.metadata, head: options.head });
+  const defaults = shape.dtype === 'uint8' ? { ...INPUT_DEFAULTS[head.kind], scale: 1 } : INPUT_DEFAULTS[head.kind];
+  return {
+    title: facts.metadata.get('description') ?? basename(name, '.onnx'),
+    licence: facts.metadata.get('license') ?? 'unknown',
+    onnx,
+    input: { ...shape, ...defaults, ...inputOptions(options) },
+    head,
+    labels: labelsFor(classCount, labels ?? namesOf(facts)),
+    origin: name,
+    operations: [],
+  };
+}
+
+type InputDefaults = Omit<ModelInput, 'name' | 'layout' | 'dtype' | 'width' | 'height'>;
+type InputShape = Pick<ModelInput, 'name' | 'layout' | 'dtype' | 'width' | 'height'>;
+
+const ULTRALYTICS: InputDefaults = { color: 'rgb', scale: 1 / 255, mean: [0, 0, 0], fit: 'letterbox', padValue: 114 };
+const DARKNET: InputDefaults = { ...ULTRALYTICS, fit: 'stretch', padValue: 127 };
+
+/** How the training code of each kind of head feeds its networks. */
+const INPUT_DEFAULTS: Readonly<Record<HeadKind, InputDefaults>> = {
+  yolov5: ULTRALYTICS,
+  yolov8: ULTRALYTICS,
+  yolov10: ULTRALYTICS,
+  yolox: { color: 'bgr', scale: 1, mean: [0, 0, 0], fit: 'letterbox-top-left', padValue: 114 },
+  darknet: DARKNET,
+  // The ONNX zoo's Tiny-YOLOv2 scales inside.
+  'tiny-yolov2': { ...DARKNET, scale: 1 },
+  rows: { ...DARKNET, scale: 1 },
+};
+
+function inputOptions({ fit, color, scale }: AddOptions): Partial<ModelInput> {
+  return { ...(fit && { fit }), ...(color && { color }), ...(scale !== undefined && { scale }) };
+}
+
+/** Height and width that the usual exports are made for, where the file leaves them open and says nothing. */
+const USUAL_SIZE_PX = 640;
+
+function inputShape({ inputs, metadata }: ModelFacts, { size }: AddOptions): InputShape {
+  const [input] = inputs;
+  if (!input || inputs.length > 1) throw unfit(`it has ${inputs.length} inputs`);
+  const { name, dataType, dims } = input;
+  if (dataType !== 'float32' && dataType !== 'uint8') throw unfit(`its input ${name} is of type ${dataType}`);
+  if (dims.length !== 4) throw unfit(`its input ${name} has ${dims.length} dimensions`);
+  const layout = dims[1] === 3 || typeof dims[1] === 'string' ? 'nchw' : 'nhwc';
+  if (layout === 'nhwc' && dims[3] !== 3) throw unfit(`its input ${name} [${dims.join(',')}] has no 3 channels`);
+  const [height, width] = layout === 'nchw' ? [dims[2], dims[3]] : [dims[1], dims[2]];
+  const [metaHeight, metaWidth] = imageSize(metadata);
+  return {
+    name,
+    layout,
+    dtype: dataType,
+    width: typeof width === 'number' ? width : (size?.width ?? metaWidth ?? USUAL_SIZE_PX),
+    height: typeof height === 'number' ? height : (size?.height ?? metaHeight ?? USUAL_SIZE_PX),
+  };
+}
+
+/** Ultralytics writes `[height, width]`. */
+function imageSize(metadata: ReadonlyMap<string, string>): [number?, number?] {
+  const match = /^\[(\d+), ?(\d+)\]$/.exec(metadata.get('imgsz') ?? '');
+  return match ? [Number(match[1]), Number(match[2])] : [];
+}
+
+function namesOf({ metadata }: ModelFacts): readonly string[] | undefined {
+  const names = parseNames(metadata.get('names') ?? '');
+  return names && canonicalLabels(names);
+}
+
+function unfit(detail: string): AppError {
+  return new AppError('ERR_MODEL_UNSUPPORTED_OP', `The model takes no single picture: ${detail}`, { fix: 'Export a detector with one float32 or uint8 input of [1,3,H,W] or [1,H,W,3].' });
+}

@@ -1,0 +1,94 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { AppError, systemErrorCode } from '../core/errors.js';
+
+/** Lower-case hex. */
+export function sha256Of(...parts: readonly (Uint8Array | string)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+}
+
+export async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+export async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** @throws AppError ERR_FILE_NOT_FOUND */
+export async function readInput(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new AppError('ERR_FILE_NOT_FOUND', `${path} can't be read: ${systemErrorCode(cause) ?? String(cause)}`, { cause, fix: 'Check the path and its permissions.' });
+  }
+}
+
+/** A reader never sees half a file: it is written beside and renamed. */
+export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
+  const temporary = temporaryPath(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(temporary, bytes);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw writeError(error, path);
+  }
+}
+
+/**
+ * Puts a folder of files in place in one step. One that is there already is replaced, as the newer one is meant; readers that have its
+ * files open keep them.
+ */
+export async function writeFolderAtomic(folder: string, files: Readonly<Record<string, Uint8Array | string>>): Promise<void> {
+  const temporary = temporaryPath(folder);
+  try {
+    await mkdir(temporary, { recursive: true });
+    for (const [name, bytes] of Object.entries(files)) await writeFile(join(temporary, name), bytes);
+    await replaceFolder(temporary, folder);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw writeError(error, folder);
+  }
+}
+
+/** Renames cannot replace a folder that has files: the old one steps aside first. */
+async function replaceFolder(from: string, to: string): Promise<void> {
+  const aside = temporaryPath(to);
+  await rename(to, aside).catch((error: unknown) => {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  });
+  try {
+    await rename(from, to);
+  } catch (error) {
+    // Another process was faster and wrote the same model.
+    if (!['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')) throw error;
+    await rm(from, { recursive: true, force: true });
+  }
+  await rm(aside, { recursive: true, force: true });
+}
+
+function temporaryPath(path: string): string {
+  return join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
+}
+
+/** What a failed write means to the user. */
+export function writeError(error: unknown, path: string): AppError {
+  if (error instanceof AppError) return error;
+  const code = systemErrorCode(error);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new AppError('ERR_DISK_FULL', `No space left to write ${path}`, { cause: error, fix: 'Free some space, or set LYNCEUS_HOME to a folder on another disk.' });
+  }
+  return new AppError('ERR_OUTPUT_WRITE', `Can't write ${path}: ${code ?? String(error)}`, { cause: error, fix: 'Set LYNCEUS_HOME to a folder that you may write to.' });
+}
