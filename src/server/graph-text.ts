@@ -6,7 +6,7 @@ export function toDot(graphs: readonly GraphDescription[]): string {
     const lines = [
       `label=${quote(stream)}`,
       ...nodes.map(({ id, kind, detail }) => `${quote(`${stream}/${id}`)} [label=${quote(`${id}\n${kind}${detail && `\n${detail}`}`)}]`),
-      ...edges.map(({ from, to, overflow, capacity }) => `${quote(`${stream}/${from}`)} -> ${quote(`${stream}/${to}`)} [label=${quote(`${overflow} (${capacity})`)}]`),
+      ...edges.map(({ from, to, overflow, capacity }) => `${quote(`${stream}/${from}`)} -> ${quote(`${stream}/${to}`)} [label=${quote(edgeLabel(overflow, capacity))}]`),
     ];
     return `  subgraph cluster_${index} {\n${lines.map((line) => `    ${line}\n`).join('')}  }\n`;
   });
@@ -19,11 +19,16 @@ export function toMermaid(graphs: readonly GraphDescription[]): string {
     const name = new Map(nodes.map(({ id }, i) => [id, `s${index}n${i}`]));
     const lines = [
       ...nodes.map(({ id, kind, detail }) => `${name.get(id)}["${[id, kind, detail].filter(Boolean).map(escapeMermaid).join('<br>')}"]`),
-      ...edges.map(({ from, to, overflow, capacity }) => `${name.get(from)} -->|"${escapeMermaid(`${overflow} (${capacity})`)}"| ${name.get(to)}`),
+      ...edges.map(({ from, to, overflow, capacity }) => `${name.get(from)} -->|"${escapeMermaid(edgeLabel(overflow, capacity))}"| ${name.get(to)}`),
     ];
     return `  subgraph s${index}["${escapeMermaid(stream)}"]\n${lines.map((line) => `    ${line}\n`).join('')}  end\n`;
   });
   return `flowchart LR\n${parts.join('')}`;
+}
+
+/** Capacity 0 is as many as the source's pool has buffers; one waiting frame goes without saying. */
+function edgeLabel(overflow: string, capacity: number): string {
+  return capacity > 1 && !overflow.includes(String(capacity)) ? `${overflow}, ${capacity} waiting` : overflow;
 }
 
 function quote(text: string): string {

@@ -28,7 +28,7 @@ export class Preview {
   readonly encoded = new Map<string, number>();
   readonly #options: PreviewOptions;
   readonly #minIntervalMs: number;
-  readonly #busy = new Set<string>();
+  readonly #busy = new Map<string, Promise<void>>();
   readonly #dueMs = new Map<string, number>();
 
   constructor(options: PreviewOptions) {
@@ -43,8 +43,12 @@ export class Preview {
     // Half a frame of tolerance: at 25 fps and 12 pictures a second, every second frame has its turn.
     if (nowMs < (this.#dueMs.get(stream) ?? -Infinity) - this.#minIntervalMs / 8) return;
     this.#dueMs.set(stream, nowMs + this.#minIntervalMs);
-    this.#busy.add(stream);
-    void this.#encode(stream, frame.retain());
+    this.#busy.set(stream, this.#encode(stream, frame.retain()));
+  }
+
+  /** Resolves when no picture is being encoded and no frame is held. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#busy.values());
   }
 
   async #encode(stream: string, frame: Frame): Promise<void> {

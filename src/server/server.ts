@@ -75,6 +75,7 @@ export async function startServer(options: ServerOptions): Promise<LynceusServer
 
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    await preview.settled();
     await hub.close();
     await app.close();
   };

@@ -1,0 +1,117 @@
+import Ajv2020 from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { AppError } from '../../src/core/errors.js';
+import {
+  clientMessage,
+  errorMessage,
+  eventMessage,
+  FRAME_FIELDS,
+  frameMessage,
+  partialFrameMessage,
+  pickFields,
+  statsMessage,
+  toErrorMessage,
+  toEventMessage,
+  toFrameMessage,
+  toStatsMessage,
+} from '../../src/protocol/index.js';
+import { schemas } from '../../src/protocol/schemas.js';
+import { fakeDelivered, fakeFrame, fakeStream } from '../server/fixture.js';
+
+const ajv = new Ajv2020.default({ strict: true, allowUnionTypes: true });
+addFormats.default(ajv);
+const validators = Object.fromEntries(Object.entries(schemas()).map(([name, schema]) => [name, ajv.compile(schema)]));
+
+function errorsOf(name: string, message: unknown): unknown {
+  const validate = validators[name]!;
+  return validate(message) ? [] : validate.errors;
+}
+
+describe('frame messages', () => {
+  const stream = fakeStream('yard');
+
+  test.each([
+    ['no detections', { detections: 0 }],
+    ['several', { detections: 5, dropped: { 'source:pool_exhausted': 2 } }],
+    ['capture time unknown', { capture: { epochMs: undefined, clock: 'container_pts' as const, uncertaintyMs: undefined } }],
+  ])('%s: are what the schemas say', (_, options) => {
+    const frame = fakeFrame(stream, 3, options);
+    const message = toFrameMessage(fakeDelivered(stream, frame, options));
+    frame.release();
+    expect(frameMessage.parse(message)).toEqual(message);
+    expect(errorsOf('frame', message)).toEqual([]);
+    expect(JSON.parse(JSON.stringify(message))).toEqual(message);
+  });
+
+  test('a class without a label has its number', () => {
+    const frame = fakeFrame(stream, 3);
+    const delivered = { ...fakeDelivered(stream, frame, { detections: 3 }), labels: ['person'] };
+    expect(toFrameMessage(delivered).detections.map(({ label }) => label)).toEqual(['person', 'class 1', 'class 2']);
+    frame.release();
+  });
+
+  test('any choice of fields is a valid frame with just these fields', () => {
+    const frame = fakeFrame(stream, 3);
+    const message = toFrameMessage(fakeDelivered(stream, frame));
+    frame.release();
+    fc.assert(
+      fc.property(fc.subarray([...FRAME_FIELDS]), (fields) => {
+        const picked = pickFields(message, fields);
+        expect(partialFrameMessage.parse(picked)).toEqual(picked);
+        expect(errorsOf('frame', picked)).toEqual([]);
+        expect(Object.keys(picked).sort()).toEqual(['type', 'stream', 'seq', ...fields].sort());
+      }),
+    );
+  });
+});
+
+describe('other messages', () => {
+  test('a summary of nothing has null where there is no value, and percentiles appear with enough samples', () => {
+    const stream = fakeStream('yard');
+    const empty = toStatsMessage(stream, 0);
+    expect(statsMessage.parse(empty).end_to_end).toEqual({ n: 0, mean_ms: null, variance_ms2: null, cv: null, min_ms: null, max_ms: null, p50_ms: null, p90_ms: null, p95_ms: null, p99_ms: null, p999_ms: null });
+    expect(errorsOf('stats', JSON.parse(JSON.stringify(empty)))).toEqual([]);
+    stream.delivered = 700;
+    expect(statsMessage.parse(toStatsMessage(stream, 0)).end_to_end).toMatchObject({ n: 700, p90_ms: 19.6, p99_ms: 30.8, p999_ms: null });
+  });
+
+  test.each([
+    ['running', { epochMs: 0, state: 'running' as const, message: 'frames come' }],
+    ['reconnecting', { epochMs: 1.5, state: 'reconnecting' as const, code: 'ERR_SOURCE_TIMEOUT' as const, message: 'no answer', attempt: 4, retryInMs: 1234.56789 }],
+  ])('event: %s', (_, event) => {
+    const message = toEventMessage('yard', event);
+    expect(eventMessage.parse(message)).toEqual(message);
+    expect(errorsOf('event', message)).toEqual([]);
+  });
+
+  test('error', () => {
+    const message = toErrorMessage(new AppError('ERR_NOT_FOUND', 'no', { fix: 'yes' }), '7');
+    expect(errorMessage.parse(message)).toEqual({ type: 'error', id: '7', code: 'ERR_NOT_FOUND', message: 'no', fix: 'yes' });
+    expect(errorsOf('error', message)).toEqual([]);
+  });
+});
+
+describe('what a client may say', () => {
+  test.each([
+    ['the shortest subscription', { type: 'subscribe', streams: ['*'] }, true],
+    ['all of it', { type: 'subscribe', id: 'x', streams: ['a', 'b'], fields: ['detections'], max_rate: 0.5, policy: 'all', preview: true }, true],
+    ['no fields but the head', { type: 'subscribe', streams: ['a'], fields: [] }, true],
+    ['no stream', { type: 'subscribe', streams: [] }, false],
+    ['a rate of nothing', { type: 'subscribe', streams: ['a'], max_rate: 0 }, false],
+    ['an unknown field of the frame', { type: 'subscribe', streams: ['a'], fields: ['pixels'] }, false],
+    ['an unknown key', { type: 'subscribe', streams: ['a'], maxRate: 3 }, false],
+    ['an unknown policy', { type: 'subscribe', streams: ['a'], policy: 'newest' }, false],
+    ['unsubscribe', { type: 'unsubscribe', streams: ['a'] }, true],
+    ['ping', { type: 'ping', id: '1' }, true],
+    ['auth', { type: 'auth', token: 't' }, true],
+    ['auth without a token', { type: 'auth' }, false],
+    ['what only the server says', { type: 'hello' }, false],
+    ['no object', 'subscribe', false],
+  ])('%s', (_, message, isValid) => {
+    expect(clientMessage.safeParse(message).success).toBe(isValid);
+    const type = typeof message === 'object' ? message.type : '';
+    if (type in validators && type !== 'hello') expect(validators[type]!(message)).toBe(isValid);
+  });
+});
