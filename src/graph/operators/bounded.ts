@@ -24,11 +24,11 @@ type Projection<T, R> = (value: T) => R | typeof LOST | Promise<R | typeof LOST>
  * is handed to `onDropped` with its value. An error of the source is passed on after what came before it has been delivered, an error of
  * the projection at once.
  *
- *     source     a-b-c-d-|
- *     project    x--y|
- *     'latest'   ---y--y|     (a and d; b and c were replaced)
- *     'drop'     ---y--y|     (a and b; c and d were refused)
- *     'block'    ---y--y--y--y|
+ *     source     abcd-----|
+ *     project    x---y|
+ *     'latest'   ----y---y|          (a and d; b and c were replaced)
+ *     'drop'     ----y---y|          (a and b; c and d were refused)
+ *     'block'    ----y---y---y---(y|)
  */
 export function bounded<T, R>(project: Projection<T, R>, options: BoundedOptions<T>): OperatorFunction<T, R> {
   return (source) =>
