@@ -40,6 +40,12 @@ const SECURITY_HEADERS = {
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 };
 
+/** For requests that fastify refuses before any route or hook sees them, such as a URL with broken escapes. */
+export function refuseBrokenRequest(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  void reply.headers(SECURITY_HEADERS);
+  sendProblem(reply, fromFastify(error, request), { onError: () => undefined });
+}
+
 export function registerHttpRoutes(app: FastifyInstance, options: HttpRouteOptions): void {
   app.addHook('onRequest', (request, reply, done) => {
     void reply.headers(SECURITY_HEADERS);
@@ -93,7 +99,8 @@ function registerApi(app: FastifyInstance, { streams, clientCount }: HttpRouteOp
 function registerDocuments(app: FastifyInstance, { version }: HttpRouteOptions): void {
   app.get('/schemas/v1/', () => ({ schemas: Object.keys(schemas()).map((name) => `/schemas/v1/${name}.json`) }));
   app.get<{ Params: { file: string } }>('/schemas/v1/:file', ({ params }, reply) => {
-    const schema = params.file.endsWith('.json') ? schemas()[params.file.slice(0, -'.json'.length)] : undefined;
+    const name = params.file.replace(/\.json$/, '');
+    const schema = Object.hasOwn(schemas(), name) ? schemas()[name] : undefined;
     if (schema === undefined) throw new AppError('ERR_NOT_FOUND', `There is no schema ${JSON.stringify(params.file)}.`, { fix: '/schemas/v1/ lists them.' });
     return reply.header('content-type', 'application/schema+json').send(JSON.stringify(schema));
   });
@@ -125,7 +132,7 @@ function fromFastify(thrown: unknown, request: FastifyRequest): AppError {
   return toAppError(thrown);
 }
 
-function sendProblem(reply: FastifyReply, error: AppError, { onError }: HttpRouteOptions): FastifyReply {
+function sendProblem(reply: FastifyReply, error: AppError, { onError }: Pick<HttpRouteOptions, 'onError'>): FastifyReply {
   const { status, body } = problemOf(error);
   if (status === 500) onError(error);
   if (status === 401) void reply.header('www-authenticate', 'Bearer');

@@ -6,7 +6,7 @@ import type { Sink } from '../core/sink.js';
 import type { StreamView } from '../core/stream-view.js';
 import { WEBSOCKET_PATH } from '../protocol/index.js';
 import type { AccessRules } from './access.js';
-import { registerHttpRoutes, type Readiness } from './http-routes.js';
+import { refuseBrokenRequest, registerHttpRoutes, type Readiness } from './http-routes.js';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.js';
 import { ServerMetrics } from './metrics.js';
 import { Preview } from './preview.js';
@@ -60,7 +60,7 @@ export async function startServer(options: ServerOptions): Promise<LynceusServer
     send: (stream, message) => hub.preview(stream, message),
   });
   const metrics = new ServerMetrics({ version, streams, previews: () => preview.encoded, ws: hub });
-  const app = Fastify({ forceCloseConnections: true, bodyLimit: 1024, requestTimeout: 10_000, connectionTimeout: 60_000 });
+  const app = Fastify({ forceCloseConnections: true, bodyLimit: 1024, requestTimeout: 10_000, connectionTimeout: 60_000, frameworkErrors: refuseBrokenRequest });
   registerHttpRoutes(app, {
     access,
     version,

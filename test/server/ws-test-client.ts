@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { WebSocket, type ClientOptions } from 'ws';
 import { unpack } from 'msgpackr';
 import type { ClientMessageInput } from '../../src/protocol/index.js';
@@ -98,7 +99,7 @@ export class TestClient {
 export async function refusedHandshake(url: string, protocols: string[] = [], options: ClientOptions = {}): Promise<{ status: number; contentType: string | undefined; body: Record<string, unknown> }> {
   const socket = new WebSocket(url, protocols, options);
   socket.on('error', () => undefined);
-  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, import('node:http').IncomingMessage];
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
   let text = '';
   for await (const chunk of response) text += String(chunk);
   return { status: response.statusCode ?? 0, contentType: response.headers['content-type'], body: JSON.parse(text) as Record<string, unknown> };
