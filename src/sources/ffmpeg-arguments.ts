@@ -15,7 +15,6 @@ export interface DecodeRequest {
   readonly inputOptions: readonly string[];
   readonly format: FrameFormat;
   readonly views: readonly FfmpegView[];
-  readonly paced: boolean;
   readonly decodeThreads: number;
   readonly socketPath: string;
 }
@@ -72,8 +71,7 @@ function splitGraph(request: DecodeRequest): string[] {
   return ['-filter_complex', [split, ...chains].join(';'), ...indices.flatMap((view) => ['-map', `[out${view}]`])];
 }
 
-function viewChain({ views, format, paced }: DecodeRequest, view: number): string[] {
+function viewChain({ views, format }: DecodeRequest, view: number): string[] {
   const own = views[view]?.filters;
-  // Last, so that what was slow before it is made up for.
-  return [...(own ? [own] : []), fitFilter(format, viewName(view)), ...(paced ? ['realtime'] : [])];
+  return [...(own ? [own] : []), fitFilter(format, viewName(view))];
 }

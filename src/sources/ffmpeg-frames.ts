@@ -13,6 +13,7 @@ import { ffmpegError } from './classify.js';
 import { ffmpegArguments, type FfmpegView, viewName } from './ffmpeg-arguments.js';
 import { type FfmpegChild, type FfmpegExit, findFfmpeg, startFfmpeg } from './ffmpeg.js';
 import { NutReader, type NutFrame } from './nut-reader.js';
+import { Pacer } from './pacer.js';
 import { redact } from './redact.js';
 import { readStderrLine, StderrLog } from './stderr-log.js';
 
@@ -54,8 +55,8 @@ export interface FfmpegFramesOptions {
   readonly delivery: Delivery;
   /** Pictures to make of each decoded one, e.g. the halves of a side-by-side video; the whole picture where absent. */
   readonly views?: readonly FfmpegView[];
-  /** Hands frames out at the pace of their presentation times. */
-  readonly paced?: boolean;
+  /** Hands frames out at the pace of their presentation times; ffmpeg waits meanwhile. A function decides by ffmpeg's names of the demuxer. */
+  readonly paced?: boolean | ((inputFormat: readonly string[]) => boolean);
   /** Threads of the decoder; 1 where absent (most throughput a core), 0 lets ffmpeg choose. */
   readonly decodeThreads?: number;
   /** Hides secrets in ffmpeg's log. */
@@ -64,6 +65,8 @@ export interface FfmpegFramesOptions {
   readonly onDropped?: (reason: SourceDropReason, count: number, view: number) => void;
   /** Called before `complete`. */
   readonly onEnd?: (end: FfmpegEnd) => void;
+  /** Called when the input has been opened, with ffmpeg's names of the demuxer. */
+  readonly onOpen?: (inputFormat: readonly string[]) => void;
 }
 
 /** Retry to connect so often: the socket appears when ffmpeg has opened its input, and it waits for us before it decodes. */
@@ -107,6 +110,8 @@ class FfmpegRun {
   #reserved: PooledBuffer | undefined;
   #filling: PooledBuffer | undefined;
   #spare: Uint8Array | undefined;
+  #pacer: Pacer | undefined;
+  #paceTimer: NodeJS.Timeout | undefined;
   #firstByteMs = 0;
   #cut = false;
   #stopped = false;
@@ -118,6 +123,7 @@ class FfmpegRun {
     this.#payloadBytes = frameBytes(options.format);
     assert(options.pool.bytesPerBuffer === this.#payloadBytes, `a pool of ${options.pool.bytesPerBuffer} byte buffers for frames of ${this.#payloadBytes}`);
     this.#log = new StderrLog(options.redact ?? redact);
+    if (options.paced === true) this.#pacer = new Pacer();
     this.#sizes = this.#views.map(({ sourceSize }) => sourceSize);
     this.#reader = new NutReader({
       streams: (streams) => this.#checkStreams(streams.length),
@@ -132,9 +138,8 @@ class FfmpegRun {
       this.#folder = folder;
       const socketPath = join(folder, 'frames');
       const { input, format } = this.#options;
-      const shared = { format, views: this.#views, inputOptions: this.#options.inputOptions ?? [], socketPath };
-      const tuned = { paced: this.#options.paced ?? false, decodeThreads: this.#options.decodeThreads ?? 1 };
-      const { inputOptions, output } = ffmpegArguments({ ...shared, ...tuned }, findFfmpeg());
+      const { inputOptions: own = [], decodeThreads = 1 } = this.#options;
+      const { inputOptions, output } = ffmpegArguments({ format, views: this.#views, inputOptions: own, decodeThreads, socketPath }, findFfmpeg());
       const child = startFfmpeg({ input, inputOptions, outputs: [output], onLine: (line) => this.#readLine(line) });
       this.#child = child;
       void child.exited.then((exit) => {
@@ -152,6 +157,7 @@ class FfmpegRun {
     this.#stopped = true;
     clearTimeout(this.#connectTimer);
     clearTimeout(this.#sizeTimer);
+    clearTimeout(this.#paceTimer);
     this.#stopWaitingForBuffer?.();
     this.#socket?.destroy();
     this.#child?.stop();
@@ -212,13 +218,19 @@ class FfmpegRun {
     throw new AppError('ERR_FFMPEG_FAILED', `Expected ${this.#views.length} video streams from ffmpeg but found ${count}.`);
   }
 
-  #frameStarts({ stream: view, payloadBytes }: NutFrame): Uint8Array | undefined {
+  #frameStarts({ stream: view, payloadBytes, ptsUs }: NutFrame): Uint8Array | undefined {
     if (payloadBytes !== this.#payloadBytes) {
       throw new AppError('ERR_FFMPEG_FAILED', `Expected frames of ${this.#payloadBytes} bytes from ffmpeg but found one of ${payloadBytes}.`);
     }
     if (this.#stopped) return undefined; // the frame before led to our end
     if (!this.#sizes[view]) {
       this.#waitForSize();
+      return undefined;
+    }
+    // One pace for all views of a picture: the first one waits, the others follow.
+    const earlyMs = view === 0 ? (this.#pacer?.delayMs(ptsUs, monotonicMs()) ?? 0) : 0;
+    if (earlyMs >= 1) {
+      this.#paceTimer = setTimeout(() => this.#resume(), earlyMs);
       return undefined;
     }
     const buffer = this.#reserved ?? this.#options.pool.acquire();
@@ -268,6 +280,10 @@ class FfmpegRun {
     switch (fact.kind) {
       case 'picture_size':
         this.#setSize(fact.instance, fact.size);
+        return;
+      case 'input_format':
+        if (typeof this.#options.paced === 'function' && this.#options.paced(fact.names)) this.#pacer ??= new Pacer();
+        this.#options.onOpen?.(fact.names);
         return;
       case 'frame_lost':
         for (const view of this.#views.keys()) this.#options.onDropped?.('corrupt', 1, view);

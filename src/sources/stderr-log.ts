@@ -4,12 +4,15 @@ import type { Size } from '../core/frame.js';
 export type StderrFact =
   /** The scale filter of a view was set up for pictures of this size, after any rotation. */
   | { readonly kind: 'picture_size'; readonly instance: string; readonly size: Size }
+  /** The input was opened; ffmpeg's names of its demuxer, e.g. `rtsp` or `mov,mp4,m4a,3gp,3g2,mj2`. */
+  | { readonly kind: 'input_format'; readonly names: readonly string[] }
   /** A packet that couldn't be decoded: a frame less. */
   | { readonly kind: 'frame_lost' }
   /** The input ended before its own header or index says. */
   | { readonly kind: 'cut' };
 
 const PICTURE_SIZE = /^\[scale@(\w+) @ .*?\bw:(\d+) h:(\d+) fmt:.*->/;
+const INPUT_FORMAT = /Input #0, (\S+), from '/;
 /** Up to 6.x the first, since 7.0 the second. */
 const FRAME_LOST = /Error while decoding stream #|Error submitting (?:a )?packet to (?:the )?decoder/;
 /** Matroska says `Read error` in 4.1. (`Packet corrupt` is no proof: a transport stream has it in its middle too.) */
@@ -20,6 +23,8 @@ const PROBLEM = /\[(?:warning|error|fatal|panic)\]/;
 export function readStderrLine(line: string): StderrFact | undefined {
   const size = PICTURE_SIZE.exec(line);
   if (size) return { kind: 'picture_size', instance: size[1]!, size: { width: Number(size[2]), height: Number(size[3]) } };
+  const format = INPUT_FORMAT.exec(line);
+  if (format) return { kind: 'input_format', names: format[1]!.split(',') };
   if (FRAME_LOST.test(line)) return { kind: 'frame_lost' };
   if (CUT.test(line)) return { kind: 'cut' };
   return undefined;
