@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../core/assert.js';
 import { monotonicMs } from '../core/clock.js';
 import type { Detections } from '../core/detections.js';
-import { toAppError } from '../core/errors.js';
+import { AppError, toAppError } from '../core/errors.js';
 import type { Size } from '../core/frame.js';
 import type { ImageFit } from '../core/image-fit.js';
 import type { ModelManifest } from '../core/manifest.js';
@@ -42,6 +42,7 @@ const reply = (message: WorkerReply<DetectResponse>, transfer: ArrayBuffer[] = [
 
 try {
   const session = await Session.load({ modelPath, threads });
+  checkInput(session.inputLength);
   const decoder = createDecoder(manifest);
 
   const detect = async ({ pixels, fit, sourceSize, thresholds }: DetectRequest): Promise<DetectResponse> => {
@@ -72,6 +73,14 @@ try {
   reply({ type: 'ready' });
 } catch (error) {
   fail(undefined, error);
+}
+
+function checkInput(bytes: number): void {
+  const { width, height } = manifest.input;
+  if (bytes === width * height * 3) return;
+  throw new AppError('ERR_MODEL_MANIFEST', `${manifest.id}: the manifest says an input of ${width}x${height}, the prepared model takes ${bytes} bytes`, {
+    fix: 'Add the model again: lynceus models remove, then lynceus models add.',
+  });
 }
 
 function fail(id: number | undefined, thrown: unknown): void {

@@ -1,4 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { assert } from '../core/assert.js';
 import { AppError } from '../core/errors.js';
 
 /** How many cores one inference may use, and how. */
@@ -74,6 +75,7 @@ export class Session {
    * @throws AppError `ERR_INFERENCE_FAILED`
    */
   async run(frame: Uint8Array): Promise<Record<string, OutputTensor>> {
+    assert(frame.length === this.#inputBytes.length, `expected a frame of ${this.#inputBytes.length} bytes, got ${frame.length}`);
     if (frame !== this.#inputBytes) this.#inputBytes.set(frame);
     try {
       return (await this.#session.run({ [this.#inputName]: this.#input })) as unknown as Record<string, OutputTensor>;

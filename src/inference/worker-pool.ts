@@ -26,23 +26,27 @@ interface Pending<Response> {
 
 interface Member<Response> {
   readonly name: string;
-  worker: Worker;
+  readonly worker: Worker;
   readonly pending: Map<number, Pending<Response>>;
+  isReady: boolean;
+  /** Why it ended or is about to. */
+  failure: AppError | undefined;
 }
 
-/** After so many deaths a worker isn't started again: what kills it will kill it once more. */
-const MAX_DEATHS = 5;
+/** After so many deaths without a served request between them, workers aren't replaced any more: what kills them will do so again. */
+const MAX_DEATHS_IN_A_ROW = 5;
 
 /**
  * Equal workers, each with a queue of its own; a request goes to the one with the fewest. A worker that dies fails its requests
- * (`ERR_WORKER_DIED`) and is replaced.
+ * (`ERR_WORKER_DIED`) and is replaced; a request that finds no other waits in the queue of the replacement.
  */
 export class WorkerPool<Request, Response> {
   readonly #options: WorkerPoolOptions;
   readonly #members: Member<Response>[] = [];
   #nextId = 0;
-  #deaths = 0;
-  #closed = false;
+  #deathsInARow = 0;
+  /** False while the first workers load, and after `close`. */
+  #replaces = false;
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -57,6 +61,7 @@ export class WorkerPool<Request, Response> {
       await pool.close();
       throw error;
     }
+    pool.#replaces = true;
     return pool;
   }
 
@@ -73,61 +78,74 @@ export class WorkerPool<Request, Response> {
         return;
       }
       const id = this.#nextId++;
-      member.pending.set(id, { resolve, reject });
       member.worker.postMessage({ id, request } satisfies WorkerRequest<Request>);
+      member.pending.set(id, { resolve, reject });
     });
   }
 
+  /** Ends all workers at once; requests in their queues fail with `ERR_WORKER_DIED`. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#replaces = false;
     await Promise.all(this.#members.splice(0).map(({ worker }) => worker.terminate()));
   }
 
+  /** One that still loads only where no other is alive. */
   #leastLoaded(): Member<Response> | undefined {
     let best: Member<Response> | undefined;
-    for (const member of this.#members) if (!best || member.pending.size < best.pending.size) best = member;
+    for (const member of this.#members) if (!best || isLessLoaded(member, best)) best = member;
     return best;
   }
 
   #add(name: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(this.#options.script, { workerData: this.#options.workerData, name });
-      const member: Member<Response> = { name, worker, pending: new Map() };
-      let failure: AppError | undefined;
+      const member: Member<Response> = { name, worker, pending: new Map(), isReady: false, failure: undefined };
+      this.#members.push(member);
       worker.on('message', (reply: WorkerReply<Response>) => {
-        switch (reply.type) {
-          case 'ready':
-            this.#members.push(member);
-            resolve();
-            break;
-          case 'done':
-            take(member, reply.id)?.resolve({ response: reply.response, worker: name });
-            break;
-          case 'failed': {
-            const error = new AppError(reply.code, reply.message, reply.fix === undefined ? {} : { fix: reply.fix });
-            if (reply.id === undefined) reject(error);
-            else take(member, reply.id)?.reject(error);
-          }
-        }
+        if (reply.type === 'ready') {
+          member.isReady = true;
+          resolve();
+        } else this.#answer(member, reply);
       });
-      worker.on('error', (error) => (failure = new AppError('ERR_WORKER_DIED', `${name}: ${error.message}`, { cause: error })));
+      worker.on('error', (error) => (member.failure ??= new AppError('ERR_WORKER_DIED', `${name}: ${error.message}`, { cause: error })));
       worker.on('exit', (status) => {
-        const error = failure ?? new AppError('ERR_WORKER_DIED', `${name} ended with status ${status}`);
+        const error = member.failure ?? new AppError('ERR_WORKER_DIED', `${name} ended with status ${status}`);
         reject(error);
-        this.#buried(member, error);
+        this.#bury(member, error);
       });
     });
   }
 
-  #buried(member: Member<Response>, error: AppError): void {
+  #answer(member: Member<Response>, reply: Exclude<WorkerReply<Response>, { type: 'ready' }>): void {
+    if (reply.type === 'done') {
+      this.#deathsInARow = 0;
+      take(member, reply.id)?.resolve({ response: reply.response, worker: member.name });
+      return;
+    }
+    const error = new AppError(reply.code, reply.message, reply.fix === undefined ? {} : { fix: reply.fix });
+    if (reply.id !== undefined) {
+      take(member, reply.id)?.reject(error);
+      return;
+    }
+    // It could not start: its exit tells everybody who waits for it.
+    member.failure = error;
+    void member.worker.terminate();
+  }
+
+  #bury(member: Member<Response>, error: AppError): void {
     const at = this.#members.indexOf(member);
     if (at >= 0) this.#members.splice(at, 1);
-    for (const { reject } of member.pending.values()) reject(error);
+    for (const request of member.pending.values()) request.reject(error);
     member.pending.clear();
-    if (this.#closed || at < 0 || ++this.#deaths > MAX_DEATHS) return;
-    // A failed replacement shows as ERR_WORKER_DIED of the next request.
+    this.#deathsInARow += 1;
+    if (!this.#replaces || this.#deathsInARow >= MAX_DEATHS_IN_A_ROW) return;
+    // Where the replacement fails, its exit comes here again and its queue gets the error.
     this.#add(member.name).catch(() => undefined);
   }
+}
+
+function isLessLoaded<Response>(a: Member<Response>, b: Member<Response>): boolean {
+  return a.isReady === b.isReady ? a.pending.size < b.pending.size : a.isReady;
 }
 
 function take<Response>({ pending }: Member<Response>, id: number): Pending<Response> | undefined {
