@@ -4,6 +4,7 @@ import { AppError } from '../core/errors.js';
 import type { HeadKind, ModelInput } from '../core/manifest.js';
 import { importDarknet } from '../onnx/import-darknet.js';
 import { inspectModel, type ModelFacts } from '../onnx/inspect.js';
+import type { ModelMetadata } from '../onnx/model-proto.js';
 import { parseNames } from '../onnx/names-metadata.js';
 import { recogniseHead } from '../onnx/recognise-head.js';
 import { labelsFor, type AddOptions, type ModelDraft } from './draft.js';
@@ -42,8 +43,8 @@ async function draftOnnx({ name, onnx, labels }: LocalOnnx, options: AddOptions)
   const { head, classCount } = recogniseHead({ outputs, size: shape, metadata: facts.metadata, head: options.head });
   const defaults = shape.dtype === 'uint8' ? { ...INPUT_DEFAULTS[head.kind], scale: 1 } : INPUT_DEFAULTS[head.kind];
   return {
-    title: facts.metadata.get('description') ?? basename(name, '.onnx'),
-    licence: facts.metadata.get('license') ?? 'unknown',
+    title: facts.metadata['description'] ?? basename(name, '.onnx'),
+    licence: facts.metadata['license'] ?? 'unknown',
     onnx,
     input: { ...shape, ...defaults, ...inputOptions(options) },
     head,
@@ -98,13 +99,13 @@ function inputShape({ inputs, metadata }: ModelFacts, { size }: AddOptions): Inp
 }
 
 /** Ultralytics writes `[height, width]`. */
-function imageSize(metadata: ReadonlyMap<string, string>): [number?, number?] {
-  const match = /^\[(\d+), ?(\d+)\]$/.exec(metadata.get('imgsz') ?? '');
+function imageSize({ imgsz = '' }: ModelMetadata): [number?, number?] {
+  const match = /^\[(\d+), ?(\d+)\]$/.exec(imgsz);
   return match ? [Number(match[1]), Number(match[2])] : [];
 }
 
 function namesOf({ metadata }: ModelFacts): readonly string[] | undefined {
-  const names = parseNames(metadata.get('names') ?? '');
+  const names = parseNames(metadata['names'] ?? '');
   return names && canonicalLabels(names);
 }
 

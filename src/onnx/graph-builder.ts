@@ -48,6 +48,11 @@ export class GraphBuilder {
     return this.#constant(`ints_${values.join('_')}`, 'int64', [values.length], BigInt64Array.from(values, BigInt));
   }
 
+  /** int64 of any shape. */
+  int64s(dims: readonly number[], values: ArrayLike<number>): string {
+    return this.#constant(`int64s_${this.nextId()}`, 'int64', dims, BigInt64Array.from(Array.from(values), BigInt));
+  }
+
   /** A float32 scalar; equal scalars are kept once. */
   scalar(value: number): string {
     return this.#constant(`scalar_${value}`, 'float32', [], Float32Array.of(value));
@@ -59,10 +64,15 @@ export class GraphBuilder {
 
   /** A node with several outputs. */
   nodes(opType: string, inputs: readonly string[], outputCount: number, attributes: Readonly<Record<string, AttributeValue>> = {}): string[] {
-    const name = `${opType.toLowerCase()}_${this.#count++}`;
+    const name = `${opType.toLowerCase()}_${this.nextId()}`;
     const outputs = Array.from({ length: outputCount }, (_, i) => (i === 0 ? name : `${name}_${i}`));
     this.#nodes.push(makeNode(opType, name, inputs, outputs, attributes));
     return outputs;
+  }
+
+  /** A number that no other name of this graph has. */
+  nextId(): number {
+    return this.#count++;
   }
 
   build(metadata: Readonly<Record<string, string>> = {}): Uint8Array {

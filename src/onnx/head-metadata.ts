@@ -1,4 +1,5 @@
 import type { HeadKind, HeadScale, ModelHead } from '../core/manifest.js';
+import type { ModelMetadata } from './model-proto.js';
 
 /** Key in an ONNX file's metadata_props under which importers leave the facts of raw anchor heads, which the graph itself doesn't hold. */
 export const HEADS_KEY = 'heads';
@@ -24,8 +25,8 @@ export function headsMetadata(head: ModelHead, classCount: number): Record<strin
 }
 
 /** The reverse; undefined where the metadata has no such key or another tool's meaning of it. */
-export function readHeadsMetadata(metadata: ReadonlyMap<string, string>): TravellingHead | undefined {
-  const entries = parseEntries(metadata.get(HEADS_KEY));
+export function readHeadsMetadata(metadata: ModelMetadata): TravellingHead | undefined {
+  const entries = parseEntries(metadata[HEADS_KEY]);
   const [first] = entries;
   if (!first) return undefined;
   const scales = entries.map(({ output, stride, anchors, scaleXy }): HeadScale => ({ output, stride, anchors, ...(scaleXy === 1 ? {} : { scaleXy }) }));

@@ -1,5 +1,5 @@
 import { convolutionMacs } from './convolution-macs.js';
-import { decodeModel, dimsOf, elementCount, feedsOf, graphOf, metadataOf, opsetOf, valueFacts, type ValueFacts } from './model-proto.js';
+import { decodeModel, dimsOf, elementCount, feedsOf, graphOf, metadataOf, opsetOf, valueFacts, type ModelMetadata, type ValueFacts } from './model-proto.js';
 
 /** What a file says about itself. */
 export interface ModelFacts {
@@ -13,7 +13,7 @@ export interface ModelFacts {
   readonly parameters: number;
   /** Multiply-accumulates of all convolutions for one picture; undefined where a shape could not be followed. */
   readonly convolutionMacs: number | undefined;
-  readonly metadata: ReadonlyMap<string, string>;
+  readonly metadata: ModelMetadata;
 }
 
 /** @throws AppError ERR_MODEL_CORRUPT */

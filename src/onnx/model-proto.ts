@@ -71,8 +71,11 @@ export function opsetOf(model: ModelProto): number {
   return Number(standard?.version ?? 0);
 }
 
-export function metadataOf(model: ModelProto): ReadonlyMap<string, string> {
-  return new Map(model.metadataProps.map(({ key, value }) => [key ?? '', value ?? '']));
+/** What exporters leave beside the graph: class names, strides and such. */
+export type ModelMetadata = Readonly<Record<string, string | undefined>>;
+
+export function metadataOf(model: ModelProto): ModelMetadata {
+  return Object.fromEntries(model.metadataProps.map(({ key, value }) => [key ?? '', value ?? '']));
 }
 
 export function valueFacts(value: ValueInfoProto): ValueFacts {

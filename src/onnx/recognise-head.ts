@@ -2,6 +2,7 @@ import { AppError } from '../core/errors.js';
 import type { HeadKind, HeadScale, ModelHead } from '../core/manifest.js';
 import type { Size } from '../core/frame.js';
 import { readHeadsMetadata } from './head-metadata.js';
+import type { ModelMetadata } from './model-proto.js';
 import { parseNames } from './names-metadata.js';
 
 /** Shape of an output as it comes out of a run: no open dimensions. */
@@ -14,7 +15,7 @@ export interface HeadFacts {
   readonly outputs: readonly OutputShape[];
   /** Of the model's input. */
   readonly size: Size;
-  readonly metadata: ReadonlyMap<string, string>;
+  readonly metadata: ModelMetadata;
   /** The user's word where shapes don't tell. */
   readonly head?: HeadKind | undefined;
 }
@@ -104,8 +105,7 @@ function cellCount({ width, height }: Size, strides: readonly number[]): number 
   return strides.reduce((sum, stride) => sum + Math.ceil(width / stride) * Math.ceil(height / stride), 0);
 }
 
-function namesCount(metadata: ReadonlyMap<string, string>): number | undefined {
-  const names = metadata.get('names');
+function namesCount({ names }: ModelMetadata): number | undefined {
   return names === undefined ? undefined : parseNames(names)?.length;
 }
 
