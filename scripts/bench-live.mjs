@@ -26,7 +26,7 @@ else await main();
 function client(url) {
   const socket = new WebSocket(url, ['lynceus.v1.json']);
   const received = [];
-  socket.on('open', () => socket.send(JSON.stringify({ type: 'subscribe', policy: 'all' })));
+  socket.on('open', () => socket.send(JSON.stringify({ type: 'subscribe', streams: ['*'], policy: 'all' })));
   socket.on('message', (data) => {
     const atMs = monotonicMs();
     const message = JSON.parse(data.toString());
