@@ -20,6 +20,21 @@ export async function isCutShort(path: string): Promise<boolean> {
   }
 }
 
+/** Types of the boxes that an MP4 or QuickTime file may begin with. */
+const FIRST_BOXES = new Set(['ftyp', 'styp', 'moov', 'mdat', 'free', 'skip', 'wide', 'pnot']);
+
+/** True where a file begins like MP4: by its name alone ffmpeg takes any `.mp4` for one, and finds its index missing. */
+export async function beginsLikeMp4(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(8);
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    return bytesRead === head.length && FIRST_BOXES.has(head.toString('latin1', 4));
+  } finally {
+    await file.close();
+  }
+}
+
 function isAvi(head: Buffer, bytes: number): boolean {
   return bytes >= RIFF_HEADER_BYTES && head.toString('latin1', 0, 4) === 'RIFF' && head.toString('latin1', 8, 12) === 'AVI ';
 }

@@ -62,6 +62,9 @@ const SCRATCH_BYTES = 16_384;
  */
 const HEADER_READ_BYTES = 128;
 
+/** Streams, time bases and elided headers that a file of ours could ever have. */
+const MAX_COUNT = 256;
+
 interface FrameCode {
   readonly flags: number;
   readonly stream: number;
@@ -245,6 +248,7 @@ export class NutReader {
     if (cursor.remaining < bodyBytes) return false;
     const end = cursor.position + bodyBytes;
     this.#parseHeader(kind, cursor);
+    if (cursor.position > end) throw notNut(`a ${kind} header longer than it says`);
     cursor.position = end;
     return true;
   }
@@ -258,12 +262,13 @@ export class NutReader {
   #parseMainHeader(cursor: Cursor): void {
     const version = cursor.varint();
     if (version > 3) cursor.varint();
-    this.#expectedStreams = cursor.varint();
+    this.#expectedStreams = cursor.count();
     cursor.varint(); // max_distance: for seeking
-    this.#timeBases = Array.from({ length: cursor.varint() }, () => ({ numerator: cursor.varint(), denominator: cursor.varint() }));
+    this.#timeBases = Array.from({ length: cursor.count() }, () => ({ numerator: cursor.varint(), denominator: cursor.varint() }));
+    if (this.#timeBases.some(({ numerator, denominator }) => numerator === 0 || denominator === 0)) throw notNut('a time base of zero');
     this.#frameCodes = parseFrameCodes(cursor);
     this.#elisionBytes = [0];
-    const elisions = cursor.varint();
+    const elisions = cursor.count();
     for (let i = 0; i < elisions; i += 1) {
       const length = cursor.varint();
       cursor.skip(length);
@@ -312,7 +317,7 @@ export class NutReader {
     let size = code.sizeLsb + (flags & FLAG_SIZE_MSB ? cursor.varint() * code.sizeMultiplier : 0);
     if (flags & FLAG_MATCH_TIME) cursor.signedVarint();
     size -= this.#elisionBytes[flags & FLAG_HEADER_INDEX ? cursor.varint() : code.headerIndex] ?? 0;
-    for (let left = flags & FLAG_RESERVED ? cursor.varint() : code.reserved; left > 0; left -= 1) cursor.varint();
+    for (let left = flags & FLAG_RESERVED ? cursor.count() : code.reserved; left > 0; left -= 1) cursor.varint();
     if (flags & FLAG_CHECKSUM) cursor.skip(CHECKSUM_BYTES);
     if (cursor.overrun) return false;
     if (flags & FLAG_SIDE_DATA) throw notNut('a frame with side data');
@@ -359,12 +364,12 @@ function parseFrameCodes(cursor: Cursor): FrameCode[] {
   let headerIndex = 0;
   while (codes.length < 256 && !cursor.overrun) {
     const flags = cursor.varint();
-    const fields = cursor.varint();
+    const fields = cursor.count();
     if (fields > 0) ptsDelta = cursor.signedVarint();
     if (fields > 1) sizeMultiplier = cursor.varint();
     if (fields > 2) stream = cursor.varint();
     const sizeLsb = fields > 3 ? cursor.varint() : 0;
-    const reserved = fields > 4 ? cursor.varint() : 0;
+    const reserved = fields > 4 ? cursor.count() : 0;
     const count = fields > 5 ? cursor.varint() : sizeMultiplier - sizeLsb;
     if (fields > 6) cursor.signedVarint(); // match_time_delta: for seeking
     if (fields > 7) headerIndex = cursor.varint();
@@ -431,6 +436,13 @@ class Cursor {
         value = Number.MAX_SAFE_INTEGER;
       }
     }
+  }
+
+  /** How many of something follow. */
+  count(): number {
+    const value = this.varint();
+    if (value > MAX_COUNT) throw notNut(`${value} entries where a few were expected`);
+    return value;
   }
 
   signedVarint(): number {

@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { AppError, systemErrorCode } from '../core/errors.js';
 import { classifyFfmpeg } from './classify.js';
+import { beginsLikeMp4 } from './container-length.js';
 import { runFfprobe } from './ffmpeg.js';
 import { redact } from './redact.js';
 
@@ -22,7 +23,9 @@ const FIRST_PLAUSIBLE_EPOCH_MS = Date.UTC(1990, 0);
  */
 export async function probeVideo(path: string): Promise<VideoProbe> {
   await checkIsFile(path);
-  const { streams } = await ffprobe(path);
+  const facts = await ffprobe(path);
+  if (!facts) return { frameCount: undefined, createdEpochMs: undefined };
+  const { streams } = facts;
   const video = streams.find((stream) => stream.codec_type === 'video' && stream.disposition?.['attached_pic'] !== 1);
   if (!video) {
     throw new AppError('ERR_SOURCE_FORMAT', `Expected a video in ${path} but found ${streams.map((stream) => stream.codec_type).join(', ') || 'nothing'}.`, {
@@ -44,6 +47,7 @@ async function checkIsFile(path: string): Promise<void> {
     if (facts.isDirectory()) {
       throw new AppError('ERR_SOURCE_FORMAT', `Expected a video file but ${path} is a folder.`, { fix: 'Name the file, or use the folder as a dataset.' });
     }
+    if (facts.size === 0) throw new AppError('ERR_SOURCE_FORMAT', `Expected a video but ${path} is empty.`, { fix: 'Copy or record it again.' });
     await (await open(path)).close();
   } catch (error) {
     if (error instanceof AppError) throw error;
@@ -52,13 +56,24 @@ async function checkIsFile(path: string): Promise<void> {
   }
 }
 
-async function ffprobe(path: string): ReturnType<typeof runFfprobe> {
+/** Undefined where ffprobe itself crashed, as the packaged one does with transport streams: ffmpeg may read the file all the same. */
+async function ffprobe(path: string): Promise<Awaited<ReturnType<typeof runFfprobe>> | undefined> {
   try {
     return await runFfprobe(`file:${path}`, ['-hide_banner', '-loglevel', 'repeat+level+error']);
   } catch (error) {
     if (error instanceof AppError) throw error;
     const message = error instanceof Error ? error.message : '';
-    const lines = redact(message).replace(/\[error\] /g, '').split('\n');
-    throw classifyFfmpeg(lines, path) ?? new AppError('ERR_SOURCE_FORMAT', `Expected a video in ${path} but ffprobe cannot read it: ${lines.at(-1) ?? ''}`, { cause: error });
+    if (message.startsWith('ffprobe was killed')) return undefined;
+    const lines = redact(message).replace(/\[error\] /g, '').trim().split('\n');
+    const classified = classifyFfmpeg(lines, path);
+    if (classified && !(await isOnlyNamedMp4(classified, path))) throw classified;
+    throw new AppError('ERR_SOURCE_FORMAT', `Expected a video in ${path} but ffprobe cannot read it (${lines.at(-1) ?? 'no details'}).`, {
+      cause: error,
+      fix: 'Check that it plays with ffplay or VLC.',
+    });
   }
+}
+
+async function isOnlyNamedMp4({ code }: AppError, path: string): Promise<boolean> {
+  return code === 'ERR_SOURCE_TRUNCATED' && !(await beginsLikeMp4(path));
 }
