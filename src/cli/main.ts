@@ -1,15 +1,19 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { AppError, toAppError } from '../core/errors.js';
-import { addBench } from './commands/bench.js';
-import { addDoctor } from './commands/doctor.js';
-import { addEval } from './commands/eval.js';
-import { addGraph } from './commands/graph.js';
-import { addModels } from './commands/models.js';
-import { addRun } from './commands/run.js';
-import { addSchema } from './commands/schema.js';
 import { dim, red, say } from './terminal.js';
 import { VERSION } from './version.js';
+
+/** In the order of the help. Loaded when they are asked for: a command starts without the libraries of the others. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  run: async () => (await import('./commands/run.js')).addRun,
+  eval: async () => (await import('./commands/eval.js')).addEval,
+  bench: async () => (await import('./commands/bench.js')).addBench,
+  models: async () => (await import('./commands/models.js')).addModels,
+  graph: async () => (await import('./commands/graph.js')).addGraph,
+  schema: async () => (await import('./commands/schema.js')).addSchema,
+  doctor: async () => (await import('./commands/doctor.js')).addDoctor,
+};
 
 const program = new Command('lynceus')
   .description('Real-time video detection that can be trusted: cameras, files and datasets in, detections with a timing ledger out over WebSocket.')
@@ -18,13 +22,7 @@ const program = new Command('lynceus')
   .configureHelp({ sortSubcommands: false })
   .exitOverride();
 
-addRun(program);
-addEval(program);
-addBench(program);
-addModels(program);
-addGraph(program);
-addSchema(program);
-addDoctor(program);
+for (const add of await commandsFor(process.argv[2])) add(program);
 program.addHelpText(
   'after',
   `
@@ -42,6 +40,12 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = explain(error);
+}
+
+/** The named command alone, or all where none is named (for the help). */
+function commandsFor(name: string | undefined): Promise<((program: Command) => void)[]> {
+  const named = name === undefined ? undefined : COMMANDS[name];
+  return Promise.all((named ? [named] : Object.values(COMMANDS)).map((load) => load()));
 }
 
 /** Says what went wrong and what to do, and gives the exit status. */

@@ -4,13 +4,15 @@ import { LossCounter } from './loss-counter.js';
 import { TimeDistribution } from './time-distribution.js';
 
 const FPS_WINDOW_MS = 5_000;
+/** Delivery times kept for the frame rate: above 200 frames a second the window is shorter. */
+const RECENT_FRAMES = 1024;
 
 /** The books of one stream: times by stage, end-to-end latency, losses, frame rate. */
 export class StreamLedger {
   readonly losses = new LossCounter();
   readonly #stages = new Map<string, { queue: TimeDistribution; service: TimeDistribution; inFlight: number }>();
   readonly #endToEnd = new TimeDistribution();
-  readonly #deliveredAtMs: number[] = [];
+  readonly #deliveredAtMs = new Float64Array(RECENT_FRAMES);
   #received = 0;
   #delivered = 0;
 
@@ -34,6 +36,7 @@ export class StreamLedger {
   }
 
   frameDelivered(timings: readonly StageTiming[], endToEndMs: number, nowMs: number): void {
+    this.#deliveredAtMs[this.#delivered % RECENT_FRAMES] = nowMs;
     this.#delivered += 1;
     for (const { stage, queuedMs, startedMs, endedMs } of timings) {
       const entry = this.#stages.get(stage);
@@ -41,8 +44,6 @@ export class StreamLedger {
       entry?.service.record(endedMs - startedMs);
     }
     this.#endToEnd.record(endToEndMs);
-    this.#deliveredAtMs.push(nowMs);
-    while (this.#deliveredAtMs[0]! < nowMs - FPS_WINDOW_MS) this.#deliveredAtMs.shift();
   }
 
   get received(): number {
@@ -55,9 +56,12 @@ export class StreamLedger {
 
   /** Delivered frames a second over the last five seconds, or since the first frame. */
   fps(nowMs: number): number {
-    const recent = this.#deliveredAtMs.filter((at) => at >= nowMs - FPS_WINDOW_MS);
-    if (recent.length < 2) return 0;
-    return ((recent.length - 1) * 1e3) / (recent.at(-1)! - recent[0]!);
+    const kept = Math.min(this.#delivered, RECENT_FRAMES);
+    const at = (back: number) => this.#deliveredAtMs[(this.#delivered - 1 - back) % RECENT_FRAMES]!;
+    let recent = 0;
+    while (recent < kept && at(recent) >= nowMs - FPS_WINDOW_MS) recent += 1;
+    if (recent < 2) return 0;
+    return ((recent - 1) * 1e3) / (at(0) - at(recent - 1));
   }
 
   endToEnd(): TimeSummary {
