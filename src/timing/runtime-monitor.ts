@@ -83,7 +83,9 @@ export class RuntimeMonitor {
   /** Who asks right after a long task comes before the timer that would have reported it. */
   #overdueMs(fromMs: number, toMs: number): number {
     if (toMs - this.#dueMs <= TIMER_RESOLUTION_MS) return 0;
-    return Math.max(0, toMs - Math.max(fromMs, this.#dueMs));
+    const nowMs = monotonicMs();
+    if (nowMs - this.#dueMs <= TIMER_RESOLUTION_MS) return 0;
+    return Math.max(0, Math.min(toMs, nowMs) - Math.max(fromMs, this.#dueMs));
   }
 
   eventLoopDelay(): TimeSummary {
@@ -92,6 +94,7 @@ export class RuntimeMonitor {
 
   close(): void {
     clearInterval(this.#timer);
+    this.#dueMs = Infinity;
     this.#observer.disconnect();
   }
 }
