@@ -33,6 +33,8 @@ export interface ModelDraft {
   /** Where it came from, for people: a URL, a file name, a package. */
   readonly origin: string;
   readonly operations: readonly LineageStep[];
+  /** Thresholds as published, where they are not the usual ones of the head. */
+  readonly defaults?: ModelManifest['defaults'] | undefined;
 }
 
 /** File name of the network in every folder that this project writes. */
@@ -53,7 +55,7 @@ export function manifestOf(id: string, draft: ModelDraft): ModelManifest {
     input: draft.input,
     head: draft.head,
     labels: draft.labels,
-    defaults: { confidenceThreshold: DEFAULT_CONFIDENCE[draft.head.kind] ?? 0.25, iouThreshold: 0.45 },
+    defaults: draft.defaults ?? { confidenceThreshold: DEFAULT_CONFIDENCE[draft.head.kind] ?? 0.25, iouThreshold: 0.45 },
     lineage: { parent: null, origin: draft.origin, operations: draft.operations },
     baseline: null,
   };

@@ -10,6 +10,10 @@ export function sha256Of(...parts: readonly (Uint8Array | string)[]): string {
   return hash.digest('hex');
 }
 
+export async function sha256OfFile(path: string): Promise<string> {
+  return sha256Of(await readInput(path));
+}
+
 export async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() ?? false;
 }

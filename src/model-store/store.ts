@@ -1,19 +1,24 @@
 import { readdir, rm } from 'node:fs/promises';
-import { join, resolve as absolute } from 'node:path';
-import { AppError } from '../core/errors.js';
+import { basename, join, resolve as absolute } from 'node:path';
+import { AppError, toAppError } from '../core/errors.js';
 import type { ModelManifest } from '../core/manifest.js';
-import { idFromFileName, type AddOptions } from './draft.js';
+import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
+import { download, publicUrl, type DownloadOptions, type DownloadProgress } from './download.js';
+import { idFromFileName, MODEL_FILE, type AddOptions, type ModelDraft } from './draft.js';
 import { draftLocal } from './draft-local.js';
-import { exists, isFolder, sha256Of } from './files.js';
+import { exists, isFile, isFolder, sha256Of, sha256OfFile, writeFolderAtomic } from './files.js';
 import { readLocalModel, type LocalModel } from './local-files.js';
-import { hasManifest, readManifest, readVerifiedModel, writeModelFolder } from './model-folder.js';
+import { hasManifest, MANIFEST_FILE, manifestText, readManifest, readVerifiedModel, writeModelFolder } from './model-folder.js';
 import { ensurePrepared } from './prepared.js';
+import { importShipped, isImported } from './shipped-models.js';
 import { storePaths, type StorePaths } from './store-paths.js';
+
+export type { AddOptions } from './draft.js';
 
 /** A model on this machine, verified and ready for a session. */
 export interface InstalledModel {
   readonly manifest: ModelManifest;
-  /** Where manifest and network are. */
+  /** Where the network is. */
   readonly folder: string;
   /** The network as it was published. */
   readonly modelPath: string;
@@ -21,48 +26,103 @@ export interface InstalledModel {
   readonly preparedPath: string;
 }
 
+/**
+ * `included`: comes with the package. `added`: by the user. `download`: in the catalogue, `models add <id>` fetches it.
+ * `broken`: its folder is there but not readable, `problem` says why.
+ */
+export type ModelStatus = 'included' | 'added' | 'download' | 'broken';
+
+export interface ListedModel {
+  readonly id: string;
+  readonly status: ModelStatus;
+  readonly title: string;
+  readonly licence?: string;
+  /** Absent for models that are not here yet. */
+  readonly manifest?: ModelManifest;
+  /** Of a `download`. */
+  readonly bytes?: number;
+  readonly problem?: string;
+}
+
+/** Called while files are fetched; counts over all files of a model. */
+export type AddProgress = (progress: DownloadProgress) => void;
+
+export interface StoreOptions {
+  /** Base address that catalogue files are fetched from instead of their publishers', as `<mirror>/<id>/<file>`. */
+  readonly mirror?: string | undefined;
+  readonly download?: DownloadOptions | undefined;
+}
+
 /** Part of the name of models used by path: a new number makes them be imported anew. */
 const IMPORT_VERSION = 1;
 
-/** Models by id: those that the user added, and those that come with the package. */
+/** Models by id: those that the user added, those that come with the package, and those that are a download away. */
 export class ModelStore {
   readonly #paths: StorePaths;
+  readonly #options: StoreOptions;
 
-  constructor(paths: StorePaths = storePaths()) {
+  constructor(paths: StorePaths = storePaths(), options: StoreOptions = { mirror: process.env['LYNCEUS_MIRROR'] }) {
     this.#paths = paths;
+    this.#options = options;
   }
 
   /**
-   * A model by its id, or by the path of an ONNX file, of a Darknet pair, or of a folder with a manifest.
+   * A model by its id, or by the path of an ONNX file, of a Darknet pair, or of a folder with a manifest. Models used by path are
+   * kept in the cache under what they contain.
    *
    * @throws AppError ERR_MODEL_NOT_FOUND, ERR_MODEL_CHECKSUM, ERR_MODEL_MANIFEST, or what an import throws.
    */
   async resolve(idOrPath: string): Promise<InstalledModel> {
     if (looksLikePath(idOrPath)) return this.#resolvePath(absolute(idOrPath));
-    const folder = join(this.#paths.models, idOrPath);
-    if (await hasManifest(folder)) return this.#load(folder, folder);
+    if (!isId(idOrPath)) throw await this.#notFound(idOrPath);
+    const added = join(this.#paths.models, idOrPath);
+    if (await hasManifest(added)) return this.#load(added, added);
+    const shipped = join(this.#paths.shipped, idOrPath);
+    if (await hasManifest(shipped)) return this.#resolveShipped(shipped);
     throw await this.#notFound(idOrPath);
   }
 
-  /** Adds a model under an id of its own. */
-  async add(input: string, options: AddOptions = {}): Promise<InstalledModel> {
-    const local = await readLocalModel(absolute(input), options.labels);
-    const id = options.id ?? idFromFileName(local.name);
-    const folder = join(this.#paths.models, id);
-    if (await exists(folder)) throw alreadyThere(id);
-    await writeModelFolder(folder, id, await draftLocal(local, options));
-    return this.#load(folder, folder);
+  /** All models by name, those that can be used at once first. */
+  async list(): Promise<ListedModel[]> {
+    const [added, shipped, catalog] = await Promise.all([listFolders(this.#paths.models, 'added'), listFolders(this.#paths.shipped, 'included'), readCatalog(this.#paths.shipped)]);
+    const here = [...shipped, ...added];
+    const isHere = (id: string): boolean => here.some((model) => model.id === id);
+    const away = catalog.filter(({ id }) => !isHere(id)).map((entry): ListedModel => ({ id: entry.id, status: 'download', title: entry.title, licence: entry.licence, bytes: totalBytes(entry) }));
+    return [...here, ...away];
   }
 
-  /** Deletes a model that the user added. */
+  /**
+   * Adds a model: an ONNX file, a Darknet .cfg or .weights, a folder with either or with a manifest, an http(s) address of such a
+   * file, or the id of a model of the catalogue.
+   *
+   * @param onProgress of downloads.
+   * @throws AppError ERR_MODEL_EXISTS, ERR_USAGE, ERR_MODEL_HEAD_UNKNOWN, or what downloads and imports throw; nothing is left behind.
+   */
+  async add(input: string, options: AddOptions = {}, onProgress?: AddProgress): Promise<InstalledModel> {
+    if (options.id !== undefined && !isId(options.id)) throw invalidId(options.id);
+    if (/^https?:\/\//i.test(input)) return this.#addUrl(input, options, onProgress);
+    if (await exists(input)) return this.#addLocal(absolute(input), options);
+    const entry = (await readCatalog(this.#paths.shipped)).find(({ id }) => id === input);
+    if (entry) return this.#addFromCatalog(entry, options, onProgress);
+    if (isId(input) && (await hasManifest(join(this.#paths.shipped, input)))) throw alreadyThere(input);
+    throw new AppError('ERR_FILE_NOT_FOUND', `${input} is no file, no folder and no known model`, { fix: 'Check the path; lynceus models list shows what can be added by name.' });
+  }
+
+  /** Deletes a model that the user added. @throws AppError ERR_MODEL_NOT_FOUND, ERR_USAGE for one that comes with the package */
   async remove(id: string): Promise<void> {
     const folder = join(this.#paths.models, id);
-    if (!(await isFolder(folder))) throw await this.#notFound(id);
-    await rm(folder, { recursive: true, force: true });
+    if (isId(id) && (await isFolder(folder))) {
+      await rm(folder, { recursive: true, force: true });
+      return;
+    }
+    if (isId(id) && (await hasManifest(join(this.#paths.shipped, id)))) {
+      throw new AppError('ERR_USAGE', `${id} comes with the package`, { fix: 'Only models that were added can be removed.' });
+    }
+    throw await this.#notFound(id);
   }
 
   async #resolvePath(path: string): Promise<InstalledModel> {
-    if (await hasManifest(path)) return this.#load(path, this.#cacheOf(path));
+    if (await hasManifest(path)) return this.#load(path, this.#preparedFolder(path));
     const local = await readLocalModel(path);
     const id = idFromFileName(local.name);
     const folder = join(this.#paths.cache, 'by-content', `${id}-${contentKey(local)}`);
@@ -70,25 +130,166 @@ export class ModelStore {
     return this.#load(folder, folder);
   }
 
-  async #load(folder: string, preparedFolder: string): Promise<InstalledModel> {
-    const manifest = await readManifest(folder);
+  async #resolveShipped(shipped: string): Promise<InstalledModel> {
+    if (!(await isImported(shipped))) return this.#load(shipped, this.#preparedFolder(shipped));
+    const manifest = await readManifest(shipped);
+    // The sum in the name: a new version of the package brings a new folder and leaves the one that others may be reading.
+    const folder = join(this.#paths.cache, 'shipped', `${manifest.id}-${manifest.sha256.slice(0, 16)}`);
+    const isIntact = (await isFile(join(folder, MODEL_FILE))) && (await sha256OfFile(join(folder, MODEL_FILE))) === manifest.sha256;
+    if (!isIntact) await writeFolderAtomic(folder, { [MODEL_FILE]: (await importShipped(shipped)).onnx });
+    // The shipped manifest counts: thresholds or labels may have been corrected since the import.
+    return this.#load(folder, folder, manifest);
+  }
+
+  async #addLocal(path: string, options: AddOptions): Promise<InstalledModel> {
+    if (await hasManifest(path)) return this.#addFolder(path, options);
+    const local = await readLocalModel(path, options.labels);
+    const id = options.id ?? idFromFileName(local.name);
+    await this.#assertFree(id);
+    return this.#install(id, await draftLocal(local, options));
+  }
+
+  /** A folder with a manifest is copied as it is. */
+  async #addFolder(source: string, { id: wantedId, ...others }: AddOptions): Promise<InstalledModel> {
+    const options = Object.entries(others).filter(([, value]) => value !== undefined);
+    if (options.length > 0) {
+      throw new AppError('ERR_USAGE', `The manifest of ${source} says it all: --${options[0]![0]} has no effect`, { fix: 'Edit manifest.json instead.' });
+    }
+    const manifest = await readManifest(source);
+    const id = wantedId ?? manifest.id;
+    await this.#assertFree(id);
+    const onnx = await readVerifiedModel(source, manifest);
+    const folder = join(this.#paths.models, id);
+    await writeFolderAtomic(folder, { [manifest.file]: onnx, [MANIFEST_FILE]: manifestText({ ...manifest, id }) });
+    return this.#load(folder, folder);
+  }
+
+  async #addUrl(url: string, options: AddOptions, onProgress?: AddProgress): Promise<InstalledModel> {
+    const files = filesOfUrl(url);
+    const id = options.id ?? idFromFileName(files[0]!.name);
+    await this.#assertFree(id);
+    const local = await this.#fetch(id, files, options, onProgress);
+    const draft = await draftLocal(local, options);
+    const installed = await this.#install(id, { ...draft, origin: publicUrl(url) });
+    await this.#forgetDownload(id);
+    return installed;
+  }
+
+  async #addFromCatalog(entry: CatalogEntry, options: AddOptions, onProgress?: AddProgress): Promise<InstalledModel> {
+    const id = options.id ?? entry.id;
+    await this.#assertFree(id);
+    const files = entry.files.map((file) => ({ ...file, url: sourceUrl(entry, file, this.#options.mirror) }));
+    const local = await this.#fetch(entry.id, files, options, onProgress);
+    const draft = await draftLocal(local, options);
+    const installed = await this.#install(id, { ...draft, title: entry.title, licence: entry.licence, origin: entry.files[0]!.url });
+    await this.#forgetDownload(entry.id);
+    return installed;
+  }
+
+  /** Downloads the files of a model and reads them. What came stays until the model is installed: a next try goes on from there. */
+  async #fetch(id: string, files: readonly RemoteFile[], options: AddOptions, onProgress?: AddProgress): Promise<LocalModel> {
+    const folder = this.#downloadFolder(id);
+    const total = files.every(({ bytes }) => bytes !== undefined) ? files.reduce((sum, { bytes }) => sum + bytes!, 0) : undefined;
+    let earlierBytes = 0;
+    for (const { name, url, sha256 } of files) {
+      let fileBytes = 0;
+      const report = ({ doneBytes, totalBytes: ofFile }: DownloadProgress): void => {
+        fileBytes = doneBytes;
+        onProgress?.({ doneBytes: earlierBytes + doneBytes, totalBytes: total ?? (files.length === 1 ? ofFile : undefined) });
+      };
+      await download({ url, path: join(folder, name), sha256, onProgress: report }, this.#options.download);
+      earlierBytes += fileBytes;
+    }
+    return readLocalModel(join(folder, files[0]!.name), options.labels);
+  }
+
+  async #install(id: string, draft: ModelDraft): Promise<InstalledModel> {
+    const folder = join(this.#paths.models, id);
+    await writeModelFolder(folder, id, draft);
+    return this.#load(folder, folder);
+  }
+
+  async #load(folder: string, preparedFolder: string, known?: ModelManifest): Promise<InstalledModel> {
+    const manifest = known ?? (await readManifest(folder));
     const onnx = await readVerifiedModel(folder, manifest);
     return { manifest, folder, modelPath: join(folder, manifest.file), preparedPath: await ensurePrepared(preparedFolder, onnx, manifest) };
   }
 
   /** Where prepared variants go of a model whose folder isn't ours to write to. */
-  #cacheOf(folder: string): string {
+  #preparedFolder(folder: string): string {
     return join(this.#paths.cache, 'prepared', sha256Of(folder).slice(0, 16));
   }
 
-  async #notFound(id: string): Promise<AppError> {
-    const known = await readdir(this.#paths.models).catch(() => []);
-    return new AppError('ERR_MODEL_NOT_FOUND', `No model named ${id}`, { fix: `Known models: ${known.join(', ') || 'none'}; lynceus models add brings one in.` });
+  #downloadFolder(id: string): string {
+    return join(this.#paths.cache, 'downloads', id);
   }
+
+  async #forgetDownload(id: string): Promise<void> {
+    await rm(this.#downloadFolder(id), { recursive: true, force: true });
+  }
+
+  async #assertFree(id: string): Promise<void> {
+    const taken = (await exists(join(this.#paths.models, id))) || (await hasManifest(join(this.#paths.shipped, id)));
+    if (taken) throw alreadyThere(id);
+  }
+
+  async #notFound(id: string): Promise<AppError> {
+    const models = await this.list();
+    if (models.some((model) => model.id === id && model.status === 'download')) {
+      return new AppError('ERR_MODEL_NOT_FOUND', `The model ${id} has not been downloaded`, { fix: `Fetch it: lynceus models add ${id}` });
+    }
+    const names = models.filter(({ status }) => status !== 'download' && status !== 'broken').map((model) => model.id);
+    return new AppError('ERR_MODEL_NOT_FOUND', `No model named ${id}`, { fix: `There are: ${names.join(', ')}; lynceus models list shows what can be added.` });
+  }
+}
+
+interface RemoteFile {
+  readonly name: string;
+  readonly url: string;
+  readonly bytes?: number;
+  readonly sha256?: string;
+}
+
+/** The file of an address; for either file of a Darknet model both. */
+function filesOfUrl(url: string): RemoteFile[] {
+  const name = decodeURIComponent(basename(new URL(url).pathname)).replace(/[^\w.-]+/g, '-');
+  if (/\.onnx$/i.test(name)) return [{ name, url }];
+  if (!/\.(cfg|weights)$/i.test(name)) throw new AppError('ERR_USAGE', `${publicUrl(url)} is no address of an .onnx, a .cfg or a .weights file`, { fix: 'Give the address of the file itself.' });
+  return ['.cfg', '.weights'].map((extension) => {
+    const other = new URL(url);
+    other.pathname = other.pathname.replace(/\.(cfg|weights)$/i, extension);
+    return { name: name.replace(/\.(cfg|weights)$/i, extension), url: other.href };
+  });
+}
+
+async function listFolders(root: string, status: ModelStatus): Promise<ListedModel[]> {
+  const names = (await readdir(root).catch(() => [])).filter((name) => !name.startsWith('.')).sort();
+  const models = await Promise.all(names.map((name) => listFolder(join(root, name), status)));
+  return models.filter((model) => model !== undefined);
+}
+
+async function listFolder(folder: string, status: ModelStatus): Promise<ListedModel | undefined> {
+  if (!(await hasManifest(folder))) return undefined;
+  const id = basename(folder);
+  try {
+    const manifest = await readManifest(folder);
+    return { id, status, title: manifest.title, licence: manifest.licence, manifest };
+  } catch (error) {
+    return { id, status: 'broken', title: '(not readable)', problem: toAppError(error).message };
+  }
+}
+
+function totalBytes({ files }: CatalogEntry): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function looksLikePath(text: string): boolean {
   return /[/\\]/.test(text) || /\.(onnx|cfg|weights)$/i.test(text) || text === '.' || text === '..';
+}
+
+/** Ids are names of folders: nothing that could lead out of the store. */
+function isId(text: string): boolean {
+  return /^[a-z0-9][a-z0-9._-]{0,99}$/.test(text);
 }
 
 function contentKey(local: LocalModel): string {
@@ -98,4 +299,8 @@ function contentKey(local: LocalModel): string {
 
 function alreadyThere(id: string): AppError {
   return new AppError('ERR_MODEL_EXISTS', `There is a model named ${id} already`, { fix: `Choose another name with --id, or remove it: lynceus models remove ${id}.` });
+}
+
+function invalidId(id: string): AppError {
+  return new AppError('ERR_USAGE', `${id} is no name for a model`, { fix: 'Use lower-case letters, digits, dots, dashes and underscores.' });
 }

@@ -32,7 +32,9 @@ export function findFirstConvolutions(graph: GraphProto, picture: string): First
 function isFoldable(graph: GraphProto, node: NodeProto, pixels: ReadonlyMap<string, number>): boolean {
   if (node.opType !== 'Conv' || intOf(node, 'group', 1) !== 1) return false;
   const weight = constantOf(graph, node.input![1]!);
-  if (weight?.dataType !== DATA_TYPES.float32 || node.input!.slice(1).some((name) => pixels.has(name))) return false;
+  const bias = node.input![2];
+  if (weight?.dataType !== DATA_TYPES.float32) return false;
+  if (bias && constantOf(graph, bias)?.dataType !== DATA_TYPES.float32) return false;
   const dims = dimsOf(weight);
   return dims.length === 4 && dims[1] === pixels.get(node.input![0]!);
 }

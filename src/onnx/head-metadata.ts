@@ -6,12 +6,16 @@ export const HEADS_KEY = 'heads';
 
 /** Facts of raw heads as they travel inside an ONNX file. */
 export interface TravellingHead {
-  readonly kind: HeadKind;
-  readonly scales: readonly HeadScale[];
+  readonly head: ModelHead;
+  /** 1 for heads without class scores. */
   readonly classCount: number;
 }
 
-/** Metadata for `GraphBuilder.build`: the file can be recognised again without its manifest. */
+/**
+ * Metadata for `GraphBuilder.build`: the file can be recognised again without its manifest.
+ *
+ * @param classCount class scores a box; 0 where there are none.
+ */
 export function headsMetadata(head: ModelHead, classCount: number): Record<string, string> {
   const entries = (head.scales ?? []).map((scale) => ({
     name: scale.output,
@@ -30,7 +34,8 @@ export function readHeadsMetadata(metadata: ModelMetadata): TravellingHead | und
   const [first] = entries;
   if (!first) return undefined;
   const scales = entries.map(({ output, stride, anchors, scaleXy }): HeadScale => ({ output, stride, anchors, ...(scaleXy === 1 ? {} : { scaleXy }) }));
-  return { kind: first.kind, scales, classCount: first.classCount };
+  const classless = first.classCount === 0 ? { classes: false } : {};
+  return { head: { kind: first.kind, scales, ...classless }, classCount: Math.max(1, first.classCount) };
 }
 
 interface Entry {

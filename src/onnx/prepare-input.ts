@@ -3,6 +3,7 @@ import type { ModelInput } from '../core/manifest.js';
 import { fixInputDims } from './fix-input-dims.js';
 import { findFirstConvolutions, type FirstConvolutions } from './first-convolutions.js';
 import {
+  attributeOf,
   consumersOf,
   constantOf,
   decodeModel,
@@ -86,15 +87,41 @@ function channelOfPlane({ color }: ModelInput): number[] {
 }
 
 function foldIntoConvolutions(graph: GraphProto, first: FirstConvolutions, input: ModelInput): void {
-  for (const convolution of first.convolutions) foldWeights(graph, convolution, input);
-  if (input.mean.some((value) => value !== 0)) {
-    // Zero padding stays the mean's colour: subtracting has to come before the convolution.
+  const hasMean = input.mean.some((value) => value !== 0);
+  // Zero padding stays the mean's colour: with padding, subtracting has to come before the convolution.
+  const meanIntoBias = hasMean && first.convolutions.every(isUnpadded);
+  for (const convolution of first.convolutions) {
+    if (meanIntoBias) foldMean(graph, convolution, input);
+    foldWeights(graph, convolution, input);
+  }
+  if (hasMean && !meanIntoBias) {
     const cast = makeNode('Cast', 'frame_cast', [FRAME_INPUT], ['frame_float'], { to: { i: FLOAT } });
     const sub = makeNode('Sub', 'frame_mean', ['frame_float', meanOfPlanes(graph, input)], [pictureName(input)]);
     graph.node = [cast, sub, ...(graph.node ?? [])];
     return;
   }
   castBeforeConvolutions(graph, first, pictureName(input));
+}
+
+function isUnpadded(convolution: NodeProto): boolean {
+  const autoPad = new TextDecoder().decode(attributeOf(convolution, 'auto_pad')?.s ?? undefined);
+  return !autoPad.startsWith('SAME') && (intsOf(convolution, 'pads') ?? []).every((pad) => pad === 0);
+}
+
+/** A mean that every weight meets is a constant a filter: conv((x - mean) * scale) = conv(x * scale) - sum(weight * mean) * scale. */
+function foldMean(graph: GraphProto, convolution: NodeProto, input: ModelInput): void {
+  const tensor = constantOf(graph, convolution.input![1]!)!;
+  const weights = floatData(tensor);
+  const [filters = 0, channels = 0, height = 1, width = 1] = dimsOf(tensor);
+  const oldBias = convolution.input![2] ? constantOf(graph, convolution.input![2]) : undefined;
+  const bias = oldBias ? floatData(oldBias) : new Float32Array(filters);
+  const kernel = height * width;
+  for (let filter = 0; filter < filters; filter++) {
+    let sum = 0;
+    for (let i = 0; i < channels * kernel; i++) sum += weights[filter * channels * kernel + i]! * input.mean[Math.floor(i / kernel) % 3]!;
+    bias[filter] = bias[filter]! - sum * input.scale;
+  }
+  replaceConstant(graph, convolution, 2, makeTensor(`${convolution.output![0]!}_bias_of_frame`, 'float32', [filters], bias));
 }
 
 /** Between the frame and the convolutions (slices of a Focus layer, say) bytes move four times as fast as floats. */
@@ -129,17 +156,17 @@ function foldWeights(graph: GraphProto, convolution: NodeProto, input: ModelInpu
       for (let i = 0; i < kernel; i++) folded[to + i] = weights[from + i]! * input.scale;
     }
   }
-  const name = `${convolution.input![1]!}_of_frame`;
-  addInitializer(graph, makeTensor(name, 'float32', dimsOf(tensor), folded));
-  replaceWeights(graph, convolution, name);
+  replaceConstant(graph, convolution, 1, makeTensor(`${convolution.output![0]!}_weight_of_frame`, 'float32', dimsOf(tensor), folded));
 }
 
-function replaceWeights(graph: GraphProto, convolution: NodeProto, name: string): void {
-  const old = convolution.input![1]!;
-  convolution.input![1] = name;
-  if (consumersOf(graph, old).length > 0) return;
-  graph.initializer = (graph.initializer ?? []).filter((tensor) => tensor.name !== old);
-  graph.input = (graph.input ?? []).filter((value) => value.name !== old);
+/** Puts a constant of a node's own in place of one that others may read, too; one that nobody reads any more goes. */
+function replaceConstant(graph: GraphProto, node: NodeProto, index: number, tensor: TensorProto): void {
+  const old = node.input![index];
+  addInitializer(graph, tensor);
+  node.input![index] = tensor.name!;
+  if (!old || consumersOf(graph, old).length > 0) return;
+  graph.initializer = graph.initializer!.filter(({ name }) => name !== old);
+  graph.input = (graph.input ?? []).filter(({ name }) => name !== old);
 }
 
 /** Every step on its own, in the order that moves the fewest bytes. */

@@ -44,9 +44,7 @@ const VOC_CLASSES = 20;
  */
 export function recogniseHead(facts: HeadFacts): RecognisedHead {
   const travelling = readHeadsMetadata(facts.metadata);
-  if (travelling && (facts.head === undefined || facts.head === travelling.kind)) {
-    return { head: { kind: travelling.kind, scales: travelling.scales }, classCount: travelling.classCount };
-  }
+  if (travelling && (facts.head === undefined || facts.head === travelling.head.kind)) return travelling;
   const found = RECOGNISERS.flatMap((recognise) => facts.outputs.map((output) => recognise(output, facts)).filter((head) => head !== undefined));
   const wanted = facts.head === undefined ? found : found.filter(({ head }) => head.kind === facts.head);
   // Several outputs may tell the same (a decoded one beside raw ones): the first is meant. Several kinds are no answer.

@@ -1,6 +1,7 @@
 import { AppError } from '../core/errors.js';
 import type { GraphBuilder } from './graph-builder.js';
 import type { AttributeValue } from './model-proto.js';
+import { denseWeights, depthwiseWeights, samePadding, type PaddedAxis } from './tf-filters.js';
 import type { TfNode } from './tfjs-node.js';
 import { inNchwOrder, inTfOrder, isConstant, operandForNchw, toNchw, type TfTensor, type TfValue } from './tfjs-values.js';
 import type { TfConstant } from './tfjs-weights.js';
@@ -55,22 +56,6 @@ function convolution(node: TfNode, [input, filter, ...extra]: readonly TfValue[]
   return [{ tensor: activation(conv), shape: [picture.shape[0]!, ...window.size, filters], dtype: 'float32', layout: 'nchw' }];
 }
 
-/** [height, width, in, out] to [out, in, height, width]. */
-function denseWeights(data: ArrayLike<number>, [filters, channels, height, width]: readonly number[]): Float32Array {
-  const kernel = height! * width!;
-  return Float32Array.from({ length: data.length }, (_, i) => {
-    const filter = Math.floor(i / (channels! * kernel));
-    const channel = Math.floor(i / kernel) % channels!;
-    return data[((i % kernel) * channels! + channel) * filters! + filter]!;
-  });
-}
-
-/** [height, width, in, multiplier] to [in * multiplier, 1, height, width]. */
-function depthwiseWeights(data: ArrayLike<number>, [filters, , height, width]: readonly number[]): Float32Array {
-  const kernel = height! * width!;
-  return Float32Array.from({ length: data.length }, (_, i) => data[(i % kernel) * filters! + Math.floor(i / kernel)]!);
-}
-
 interface FusedOps {
   readonly bias: readonly string[];
   readonly activation: (tensor: string) => string;
@@ -123,14 +108,10 @@ function slidingWindow(node: TfNode, [, ...input]: readonly number[], kernel: re
   };
 }
 
-/** TensorFlow's SAME pads as little as it can, and the odd pixel goes to the far side. */
-function windowAxis(node: TfNode, padding: string, { input, extent, stride }: { input: number; extent: number; stride: number }): { output: number; before: number; after: number } {
+function windowAxis(node: TfNode, padding: string, { input, extent, stride }: { input: number; extent: number; stride: number }): PaddedAxis {
   if (padding === 'VALID') return { output: Math.floor((input - extent) / stride) + 1, before: 0, after: 0 };
   if (padding !== 'SAME') throw unsupported(node, `padding ${padding}`);
-  const output = Math.ceil(input / stride);
-  const total = Math.max(0, (output - 1) * stride + extent - input);
-  const before = Math.floor(total / 2);
-  return { output, before, after: total - before };
+  return samePadding(input, extent, stride);
 }
 
 function maxPool(node: TfNode, [input]: readonly TfValue[], builder: GraphBuilder): readonly TfValue[] {

@@ -38,10 +38,15 @@ function opTypes(model: Uint8Array): string[] {
 
 type Build = (builder: GraphBuilder, picture: string) => string;
 
-const convolve: Build = (builder, source) => {
+function convolve(builder: GraphBuilder, source: string, bias: readonly string[] = [], padding = 1): string {
   const weight = builder.floats('weight', [4, 3, 3, 3], pseudoRandom(4 * 27, 3));
-  return builder.node('Conv', [source, weight], { kernel_shape: { ints: [3, 3] }, pads: { ints: [1, 1, 1, 1] } });
-};
+  return builder.node('Conv', [source, weight, ...bias], { kernel_shape: { ints: [3, 3] }, pads: { ints: [padding, padding, padding, padding] } });
+}
+
+/** Without padding: two pixels smaller. */
+function valid(builder: GraphBuilder, source: string, bias: readonly string[] = []): string {
+  return convolve(builder, source, bias, 0);
+}
 
 function graph(build: Build, { input = INPUT, output = [1, 4, 6, 8] }: { input?: ModelInput; output?: number[] } = {}): Uint8Array {
   const builder = new GraphBuilder('test');
@@ -67,6 +72,9 @@ describe('outputs stay equal', () => {
     ['BGR', { color: 'bgr' }, convolve, FOLDED],
     ['a scale is folded', { scale: 1 / 255 }, convolve, FOLDED],
     ['a mean is subtracted, padding stays right', { mean: [117, 114, 97], scale: 1 / 255 }, convolve, ['Cast', 'Sub', 'Conv']],
+    ['a mean goes into the bias where nothing is padded', { mean: [117, 114, 97], scale: 1 / 255, color: 'bgr' }, (builder, source) => builder.node('Pad', [valid(builder, source), builder.ints([0, 0, 1, 1, 0, 0, 1, 1])]), ['Cast', 'Conv', 'Pad']],
+    ['a mean beside a bias', { mean: [117, 114, 97] }, (builder, source) => builder.node('Pad', [valid(builder, source, [builder.floats('bias', [4], pseudoRandom(4, 5))]), builder.ints([0, 0, 1, 1, 0, 0, 1, 1])]), ['Cast', 'Conv', 'Pad']],
+    ['a bias that is computed', { mean: [117, 114, 97] }, (builder, source) => convolve(builder, source, [builder.node('Neg', [builder.floats('bias', [4], pseudoRandom(4, 5))])]), ['Gather', 'Cast', 'Sub', 'Neg', 'Conv']],
     ['NHWC that the model turns at once', { layout: 'nhwc' }, (builder, source) => convolve(builder, builder.node('Transpose', [source], { perm: { ints: [0, 3, 1, 2] } })), FOLDED],
     [
       'NHWC that something else reads first',
