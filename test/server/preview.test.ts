@@ -94,7 +94,7 @@ describe('the encoder', () => {
     await preview.settled();
     expect(stream.pool.inUse).toBe(0);
     expect(sent).toHaveLength(2);
-    expect([...preview.encoded]).toEqual([['yard', 1], ['gate', 1]]);
+    expect(Object.fromEntries(preview.encoded)).toEqual({ yard: 1, gate: 1 });
   });
 
   test('keeps to its rate', async () => {

@@ -1,0 +1,38 @@
+/** Texts and numbers for people. */
+
+const DECIMALS = [
+  [10, 2],
+  [100, 1],
+  [Infinity, 0],
+];
+
+/** Milliseconds with three significant figures: 0.42, 9.87, 34.1, 128. */
+export function milliseconds(ms) {
+  const [, decimals] = DECIMALS.find(([below]) => Math.abs(ms) < below);
+  return ms.toFixed(decimals);
+}
+
+/** 0.4 s, 12 s, 3 min, 2 h. */
+export function duration(ms) {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
+export function count(number) {
+  return number.toLocaleString('en');
+}
+
+/** `replaced_by_newer` is read as words. */
+export function words(identifier) {
+  return identifier.replaceAll('_', ' ');
+}
+
+/** "3 person, 1 car", most frequent first; undefined where there is nothing. */
+export function summary(detections) {
+  const counts = new Map();
+  for (const { label } of detections) counts.set(label, (counts.get(label) ?? 0) + 1);
+  if (counts.size === 0) return undefined;
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([label, number]) => `${number} ${label}`).join(', ');
+}

@@ -1,0 +1,69 @@
+import { classColor } from './colors.js';
+
+/**
+ * Draws boxes with label and score over a picture.
+ *
+ * @param {CanvasRenderingContext2D} context in device pixels
+ * @param {object[]} detections with `bbox` in pixels of the source picture
+ * @param {{x: number, y: number, scale: number, width: number, height: number}} place of the picture on the canvas, device pixels
+ * @param {number} pixelRatio device pixels a CSS pixel
+ */
+export function drawDetections(context, detections, place, pixelRatio) {
+  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: classColor(detection.category_id), text: `${detection.label} ${Math.round(detection.score * 100)}%`, score: detection.score }));
+  for (const box of boxes) drawBox(context, box, pixelRatio);
+  drawLabels(context, boxes.sort((a, b) => b.score - a.score), place, pixelRatio);
+}
+
+/** Whole device pixels, so that lines are crisp. */
+function toScreen([x, y, width, height], place) {
+  const left = Math.round(place.x + x * place.scale);
+  const top = Math.round(place.y + y * place.scale);
+  return { left, top, width: Math.round(place.x + (x + width) * place.scale) - left, height: Math.round(place.y + (y + height) * place.scale) - top };
+}
+
+/** A dark line under the coloured one keeps the box visible on any picture. */
+function drawBox(context, { left, top, width, height, color }, pixelRatio) {
+  const line = Math.max(2, Math.round(2 * pixelRatio));
+  const inset = line / 2;
+  context.lineJoin = 'miter';
+  context.strokeStyle = 'rgb(4 6 9 / 55%)';
+  context.lineWidth = line + 2 * Math.round(pixelRatio);
+  context.strokeRect(left + inset, top + inset, width - line, height - line);
+  context.strokeStyle = color;
+  context.lineWidth = line;
+  context.strokeRect(left + inset, top + inset, width - line, height - line);
+}
+
+/** The surest first; a plate that finds no free place is left out rather than laid over another. */
+function drawLabels(context, boxes, place, pixelRatio) {
+  // A small picture has small objects: smaller plates hide less of them.
+  const size = Math.round((place.width < 520 * pixelRatio ? 11 : 13) * pixelRatio);
+  const padding = Math.round(5 * pixelRatio);
+  const height = size + Math.round(7 * pixelRatio);
+  context.font = `600 ${size}px system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif`;
+  context.textBaseline = 'middle';
+  const taken = [];
+  for (const box of boxes) {
+    const width = Math.ceil(context.measureText(box.text).width) + 2 * padding;
+    const plate = freePlate(box, width, height, place, taken);
+    if (!plate) continue;
+    taken.push(plate);
+    context.fillStyle = box.color;
+    context.fillRect(plate.left, plate.top, width, height);
+    context.fillStyle = '#0a0d11';
+    context.fillText(box.text, plate.left + padding, plate.top + height / 2 + pixelRatio / 2);
+  }
+}
+
+/** Above the box, inside at its top, below it: the first that is on the picture and free. */
+function freePlate(box, width, height, place, taken) {
+  const left = Math.max(place.x, Math.min(box.left, place.x + place.width - width));
+  const tops = [box.top - height, box.top, box.top + box.height, box.top + box.height - height];
+  return tops
+    .map((top) => ({ left, top, width, height }))
+    .find((plate) => plate.top >= place.y && plate.top + height <= place.y + place.height && !taken.some((other) => overlap(plate, other)));
+}
+
+function overlap(a, b) {
+  return a.left < b.left + b.width && b.left < a.left + a.width && a.top < b.top + b.height && b.top < a.top + a.height;
+}

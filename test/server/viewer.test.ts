@@ -1,0 +1,198 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { FrameFormat } from '../../src/core/frame.js';
+import type { LynceusServer, ServerOptions } from '../../src/server/server.js';
+import { deliver, fakeStream, startTestServer, type FakeStream } from './fixture.js';
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
+const SKIP_REASON = CHROMIUM === undefined ? 'no Chromium is installed here' : false;
+const FORMAT: FrameFormat = { size: { width: 96, height: 96 }, fit: 'letterbox', padValue: 114 };
+
+describe.skipIf(SKIP_REASON !== false)(`the viewer in Chromium${SKIP_REASON === false ? '' : ` (skipped: ${SKIP_REASON})`}`, () => {
+  let context: BrowserContext;
+  let page: Page;
+  let profile: string;
+  let server: LynceusServer | undefined;
+  let problems: string[];
+  const timers: NodeJS.Timeout[] = [];
+
+  beforeAll(async () => {
+    profile = mkdtempSync(join(tmpdir(), 'lynceus-chromium-'));
+    context = await chromium.launchPersistentContext(profile, {
+      executablePath: CHROMIUM!,
+      viewport: { width: 1280, height: 800 },
+      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+  });
+  afterAll(async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    problems = [];
+    page = await context.newPage();
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => {
+      // The browser itself reports a connection that fails; everything else is ours.
+      if (message.type() === 'error' && !message.text().includes('WebSocket connection to')) problems.push(message.text());
+    });
+  });
+  afterEach(async () => {
+    for (const timer of timers.splice(0)) clearInterval(timer);
+    await page.close();
+    await server?.close();
+    server = undefined;
+    expect(problems).toEqual([]);
+  });
+
+  async function open(streams: FakeStream[], options: Partial<ServerOptions> = {}): Promise<void> {
+    server = await startTestServer(streams, options);
+    await page.goto(server.url);
+  }
+
+  /** Delivers 25 frames a second, each a flat grey picture with two boxes. */
+  function run(stream: FakeStream, isRunning: () => boolean = () => true): void {
+    let seq = 0;
+    timers.push(
+      setInterval(() => {
+        if (server && isRunning()) deliver(server, stream, seq++, { format: FORMAT });
+      }, 40),
+    );
+  }
+
+  const camera = (name: string): FakeStream => fakeStream(name, {}, 8, FORMAT);
+  const card = (name: string) => page.locator(`[data-stream="${name}"]`);
+
+  test('shows the picture with the boxes of its frame, the times, and what was dropped', async () => {
+    const stream = camera('front-door');
+    stream.drops = [{ stage: 'detect', reason: 'replaced_by_newer', count: 1234 }];
+    stream.delivered = 100;
+    await open([stream]);
+    run(stream);
+    const front = card('front-door');
+    await front.locator('.found', { hasText: '1 person, 1 bicycle' }).waitFor();
+    expect(await page.locator('#connection').textContent()).toBe('Connected · 1 stream · version 0.0.0-test');
+    expect(await front.locator('.badge').textContent()).toBe('Running');
+    expect(await front.locator('.latency').textContent()).toBe('10.5ms');
+    expect(await front.locator('.fps').textContent()).toBe('25.0fps');
+    expect(await front.locator('.drops').textContent()).toBe('detect: replaced by newer1,234');
+    const rows = await front.locator('.times tbody tr').allTextContents();
+    expect(rows).toEqual(['detect0.39n too small8.73n too small', 'End to end13.6n too small']);
+    await front.locator('.chart canvas').waitFor();
+    // The picture has come: grey in the middle, where without one the ground is nearly black.
+    await page.waitForFunction(() => {
+      const canvas = document.querySelector<HTMLCanvasElement>('.screen')!;
+      const [red] = canvas.getContext('2d')!.getImageData(canvas.width / 2, canvas.height - 8, 1, 1).data;
+      return red !== 5;
+    });
+    // The first box: 100 by 100 of 768 by 576 at (1, 1); its line has the colour of class 0, the plate the text.
+    const green = await page.evaluate(() => {
+      const canvas = document.querySelector<HTMLCanvasElement>('.screen')!;
+      const scale = Math.min(canvas.width / 768, canvas.height / 576);
+      const left = (canvas.width - 768 * scale) / 2;
+      const [red, greenPart, blue] = canvas.getContext('2d')!.getImageData(Math.round(left + 1.23 * scale) + 1, Math.round(80 * scale), 1, 1).data;
+      return { red, green: greenPart, blue };
+    });
+    expect(green.green).toBeGreaterThan(green.red! + 60);
+    const screenshot = process.env['LYNCEUS_SCREENSHOT'] ?? join(profile, 'viewer.png');
+    await page.screenshot({ path: screenshot });
+    expect((await sharp(screenshot).stats()).entropy).toBeGreaterThan(0.5);
+  });
+
+  test('asks for pictures only while somebody sees the page', async () => {
+    const stream = camera('yard');
+    await open([stream]);
+    run(stream);
+    const encoded = async (): Promise<number> => Number(/preview_encodes_total\{stream="yard"\} (\d+)/.exec(await (await fetch(`${server!.url}/metrics`)).text())?.[1] ?? 0);
+    await expect.poll(encoded).toBeGreaterThan(1);
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    const settled = async (): Promise<boolean> => {
+      const before = [await encoded(), stream.delivered] as const;
+      await expect.poll(() => stream.delivered).toBeGreaterThan(before[1] + 10);
+      return (await encoded()) === before[0];
+    };
+    await expect.poll(settled, { timeout: 10_000 }).toBe(true);
+  });
+
+  test('tells how a source is, with its code and the next try', async () => {
+    const stream = camera('gate');
+    await open([stream, camera('yard')]);
+    const badge = card('gate').locator('.badge');
+    const say = (state: 'reconnecting' | 'stalled' | 'frozen' | 'running', extra = {}) => server!.sink.event!('gate', { epochMs: Date.now(), state, message: `The source is ${state}`, ...extra });
+    await badge.filter({ hasText: 'Running' }).waitFor();
+    say('reconnecting', { code: 'ERR_SOURCE_TIMEOUT', attempt: 4, retryInMs: 60_000 });
+    await badge.filter({ hasText: 'Reconnecting' }).waitFor();
+    expect(await card('gate').locator('.notice').textContent()).toMatch(/^The source is reconnectingERR_SOURCE_TIMEOUT · attempt 4, next try in (60|59) s$/);
+    say('stalled', { code: 'ERR_SOURCE_STALLED' });
+    await badge.filter({ hasText: 'Stalled' }).waitFor();
+    say('frozen', { code: 'ERR_SOURCE_FROZEN' });
+    await badge.filter({ hasText: 'Frozen picture' }).waitFor();
+    expect(await card('gate').locator('.notice').textContent()).toBe('The source is frozenERR_SOURCE_FROZEN');
+    say('running');
+    await card('gate').locator('.notice').waitFor({ state: 'hidden' });
+    expect(await card('yard').locator('.badge').textContent()).toBe('Running');
+  });
+
+  test('says when the server is gone, and comes back by itself with the streams that run then', async () => {
+    await open([camera('old')]);
+    await card('old').waitFor();
+    const { port } = new URL(server!.url);
+    await server!.close();
+    await page.locator('#connection', { hasText: 'The server is gone. Trying again' }).waitFor();
+    server = await startTestServer([camera('new')], { port: Number(port) });
+    await card('new').waitFor();
+    expect(await card('old').count()).toBe(0);
+    expect(await page.locator('#connection').textContent()).toContain('Connected');
+  });
+
+  test('works without any stream, and shows one that begins later', async () => {
+    const streams: FakeStream[] = [];
+    await open(streams);
+    await page.getByText('No stream is running').waitFor();
+    const late = camera('late');
+    streams.push(late);
+    run(late);
+    await card('late').locator('.about', { hasText: 'yolo-fastest-1.1-xl · rtsp · rtsp://camera.example/late' }).waitFor();
+    expect(await page.getByText('No stream is running').isVisible()).toBe(false);
+  });
+
+  test('asks for a token, by keyboard alone', async () => {
+    await open([camera('yard')], { token: 'the-right-one' });
+    await page.getByRole('heading', { name: 'This server asks for a token' }).waitFor();
+    await page.keyboard.type('a-wrong-one');
+    await page.keyboard.press('Enter');
+    await page.getByText('That token is not the right one.').waitFor();
+    await page.keyboard.type('the-right-one');
+    await page.keyboard.press('Enter');
+    await card('yard').waitFor();
+    expect(await page.getByRole('heading', { name: 'This server asks for a token' }).isVisible()).toBe(false);
+  });
+
+  test('takes a token from the address once, and removes it there', async () => {
+    server = await startTestServer([camera('yard')], { token: 'the-right-one' });
+    await page.goto(`${server.url}/#token=the-right-one`);
+    await card('yard').waitFor();
+    expect(page.url()).toBe(`${server.url}/`);
+  });
+
+  test('its buttons work from the keyboard', async () => {
+    await open([camera('yard'), camera('gate')]);
+    await card('yard').waitFor();
+    for (const [name, key] of [['Boxes', 'Enter'], ['Pause', 'Space']] as const) {
+      const button = page.getByRole('button', { name });
+      const before = await button.getAttribute('aria-pressed');
+      await button.focus();
+      await page.keyboard.press(key);
+      expect(await button.getAttribute('aria-pressed')).not.toBe(before);
+    }
+    await card('gate').getByRole('button', { name: 'Enlarge' }).press('Enter');
+    expect(await card('gate').getAttribute('class')).toContain('enlarged');
+  });
+});
