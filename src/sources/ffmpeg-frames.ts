@@ -57,6 +57,11 @@ export interface FfmpegFramesOptions {
   readonly views?: readonly FfmpegView[];
   /** Hands frames out at the pace of their presentation times; ffmpeg waits meanwhile. A function decides by ffmpeg's names of the demuxer. */
   readonly paced?: boolean | ((inputFormat: readonly string[]) => boolean);
+  /**
+   * Asked before a frame is read into a buffer, again after each `retry`; false keeps the frame, and ffmpeg, waiting until `retry` is called.
+   * For frames whose order others decide too.
+   */
+  readonly admit?: (ptsUs: number, view: number, retry: () => void) => boolean;
   /** Threads of the decoder; 1 where absent (most throughput a core), 0 lets ffmpeg choose. */
   readonly decodeThreads?: number;
   /** Hides secrets in ffmpeg's log. */
@@ -213,6 +218,9 @@ class FfmpegRun {
     }
   }
 
+  /** Later, so that whoever calls it has returned. */
+  readonly #retry = (): void => queueMicrotask(() => this.#resume());
+
   #checkStreams(count: number): void {
     if (count === this.#views.length) return;
     throw new AppError('ERR_FFMPEG_FAILED', `Expected ${this.#views.length} video streams from ffmpeg but found ${count}.`);
@@ -227,6 +235,7 @@ class FfmpegRun {
       this.#waitForSize();
       return undefined;
     }
+    if (this.#options.admit?.(ptsUs, view, this.#retry) === false) return undefined;
     // One pace for all views of a picture: the first one waits, the others follow.
     const earlyMs = view === 0 ? (this.#pacer?.delayMs(ptsUs, monotonicMs()) ?? 0) : 0;
     if (earlyMs >= 1) {
