@@ -31,12 +31,12 @@ export function findFfmpeg(environment: Environment = process.env): FfmpegBinari
   if (environment !== process.env) return search(environment);
   if (found) return found;
   found = search(environment);
-  if (found.packaged) warnOfPackaged(found.version);
+  if (found.packaged && !namedIn(environment)) warnOfPackaged(found.version);
   return found;
 }
 
 function search(environment: Environment): FfmpegBinaries {
-  const named = environment['LYNCEUS_FFMPEG'] ?? environment['FFMPEG_PATH'];
+  const named = namedIn(environment);
   if (named) {
     const binaries = inspect(named, probeFor(named, environment), named === packagedPath('ffmpeg'));
     if (binaries) return binaries;
@@ -52,6 +52,10 @@ function search(environment: Environment): FfmpegBinaries {
   throw new AppError('ERR_FFMPEG_MISSING', 'Expected ffmpeg on PATH or in the npm package but found neither.', {
     fix: 'Install ffmpeg (Debian and Ubuntu: apt-get install ffmpeg; macOS: brew install ffmpeg), or set LYNCEUS_FFMPEG to it.',
   });
+}
+
+function namedIn(environment: Environment): string | undefined {
+  return environment['LYNCEUS_FFMPEG'] ?? environment['FFMPEG_PATH'];
 }
 
 /** Asks an ffmpeg for its version; undefined where it doesn't run. */
