@@ -83,6 +83,7 @@ export function fakeFrame(stream: FakeStream, sequence: number, options: FakeFra
   const format = options.format ?? FORMAT;
   const buffer = stream.pool.acquire();
   if (buffer === undefined) throw new Error('the pool is empty: a frame was not released');
+  buffer.bytes.fill(128);
   return new Frame(
     {
       source: stream.name,

@@ -16,6 +16,8 @@ const STATE_TEXT = {
 const STALE = new Set(['stalled', 'frozen', 'reconnecting', 'failed']);
 /** Clocks that run now: with the others (files, datasets) a capture time is a time long ago, and the age counts from the result. */
 const LIVE_CLOCKS = new Set(['rtcp_sr', 'rtp_arrival', 'host']);
+/** A capture time so far from the results is a wrong clock and no latency. */
+const WRONG_CLOCK_MS = 60_000;
 const NEEDED = { p50_ms: 2, p99_ms: 662 };
 
 /** One stream on the page. */
@@ -120,10 +122,10 @@ export class StreamCard {
     const frame = this.#isPaused ? this.#shown : (this.#shown ?? this.#latest);
     if (!frame) return;
     setUnit(latency, milliseconds(frame.end_to_end_ms), 'ms');
-    const { capture, capture_clock, emitted } = frame.time;
-    const ageMs = Date.now() + this.#clockOffsetMs - Date.parse(capture && LIVE_CLOCKS.has(capture_clock) ? capture : emitted);
+    const { ageMs, note } = ageOf(frame.time, Date.now() + this.#clockOffsetMs);
     const [number, unit] = duration(ageMs).split(' ');
     setUnit(age, number, unit);
+    age.title = note;
     age.dataset.tone = this.#isOver() || ageMs < 1500 ? 'calm' : ageMs < 5000 ? 'warn' : 'bad';
     screen.setAttribute('aria-label', `Picture of ${frame.stream}: ${found.textContent}`);
   }
@@ -191,6 +193,18 @@ export class StreamCard {
     const index = this.#latest?.timings.findIndex((timing) => timing.stage === stage) ?? -1;
     return index >= 0 ? index : fallback;
   }
+}
+
+/**
+ * Since the picture was taken, where a clock that runs now says when; otherwise since its results were there.
+ * A camera whose clock is minutes off says nothing useful: then, too, it is since the results.
+ */
+function ageOf({ capture, capture_clock: clock, emitted }, nowMs) {
+  const sinceResultsMs = nowMs - Date.parse(emitted);
+  if (!capture || !LIVE_CLOCKS.has(clock)) return { ageMs: sinceResultsMs, note: 'since its results were there' };
+  const aheadMs = Date.parse(emitted) - Date.parse(capture);
+  if (aheadMs > WRONG_CLOCK_MS || aheadMs < -WRONG_CLOCK_MS) return { ageMs: sinceResultsMs, note: `since its results were there; the camera's clock is off by ${duration(Math.abs(aheadMs))}` };
+  return { ageMs: sinceResultsMs + aheadMs, note: 'since it was taken' };
 }
 
 function row(name, color, summaries, className = '') {
