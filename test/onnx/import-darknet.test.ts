@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { AppError } from '../../src/core/errors.js';
 import { importDarknet } from '../../src/onnx/import-darknet.js';
 import { hasShared, largestDifference, pseudoRandom, runModel, SHARED, toPlanes, WITHOUT_SHARED } from './support.js';
 
