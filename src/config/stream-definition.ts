@@ -1,10 +1,12 @@
 import { z } from 'zod';
 
 const positiveInteger = z.int().positive();
+/** Ids that the ledger of every stream books the time before and after the stages under. */
+const RESERVED_IDS = ['source', 'deliver'];
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'Expected 1 to 64 letters, digits, dots, dashes or underscores');
 
 export const overflowSchema = z
-  .union([z.enum(['latest', 'drop', 'block']), z.strictObject({ buffer: positiveInteger.max(256) })])
+  .union([z.enum(['latest', 'drop', 'block']), z.strictObject({ buffer: positiveInteger.max(256) })], 'Expected latest, drop, block or { buffer: 1 to 256 }')
   .describe('What happens to a frame that comes while the stage is busy: latest keeps the newest, drop keeps the waiting one, block makes the source wait, { buffer: n } keeps the newest n.');
 
 const realtime = z.boolean().describe('Pace frames by their timestamps instead of reading as fast as they can be worked on.');
@@ -39,16 +41,30 @@ export const stageSchema = z.strictObject({
   options: z.record(z.string(), z.unknown()).optional().describe('Options of that kind of stage.'),
 });
 
-export const streamDefinitionSchema = z.strictObject({
-  $schema: z.string().optional(),
-  name,
-  source: sourceSchema,
-  stages: z.array(stageSchema).min(1).max(32).describe('In order: each takes the results of the one before it.'),
-});
+export const streamDefinitionSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    name,
+    source: sourceSchema,
+    stages: z.array(stageSchema).min(1).max(32).describe('In order: each takes the results of the one before it.'),
+  })
+  .superRefine(({ stages }, context) => {
+    const ids = stages.map(({ id }) => id);
+    ids.forEach((id, i) => {
+      const message = idFault(id, ids.slice(0, i));
+      if (message !== undefined) context.addIssue({ code: 'custom', path: ['stages', i, 'id'], message });
+    });
+  });
 
 export type SourceDefinition = z.infer<typeof sourceSchema>;
 export type StageDefinition = z.infer<typeof stageSchema>;
 export type StreamDefinition = z.infer<typeof streamDefinitionSchema>;
+
+/** Every time, loss and metric is booked under a stage's id. */
+function idFault(id: string, before: readonly string[]): string | undefined {
+  if (RESERVED_IDS.includes(id)) return `Expected another id than ${RESERVED_IDS.join(' and ')}, which every stream has`;
+  return before.includes(id) ? 'Expected an id that no other stage has' : undefined;
+}
 
 /** JSON Schema of a stream file, published as `streams/stream.schema.json`. */
 export function streamJsonSchema(): Record<string, unknown> {
