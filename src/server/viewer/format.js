@@ -29,10 +29,10 @@ export function words(identifier) {
   return identifier.replaceAll('_', ' ');
 }
 
-/** "3 person, 1 car", most frequent first; undefined where there is nothing. */
+/** "person × 3, car", most frequent first; undefined where there is nothing. */
 export function summary(detections) {
   const counts = new Map();
   for (const { label } of detections) counts.set(label, (counts.get(label) ?? 0) + 1);
   if (counts.size === 0) return undefined;
-  return [...counts].sort((a, b) => b[1] - a[1]).map(([label, number]) => `${number} ${label}`).join(', ');
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([label, number]) => (number > 1 ? `${label} × ${number}` : label)).join(', ');
 }

@@ -4,6 +4,8 @@ import { stageColor } from './colors.js';
 const SPAN_S = 30;
 const BIN_S = 0.25;
 const BINS = SPAN_S / BIN_S;
+/** Between frames that come more slowly than the bins, the last one stands for so long: 2 seconds. A longer gap is shown as one. */
+const BRIDGED_BINS = 8;
 const GROUND = '#14181e';
 
 /**
@@ -61,8 +63,7 @@ export class StageChart {
     const layers = this.#stages.flatMap((_, i) => [(bin) => bin.wait[i], (bin) => bin.work[i]]);
     const columns = layers.map(() => []);
     const slowest = [];
-    for (const index of indices) {
-      const bin = this.#bins.get(index);
+    for (const bin of bridged(indices.map((index) => this.#bins.get(index)))) {
       let sum = 0;
       layers.forEach((layer, i) => {
         if (bin) sum += layer(bin) / bin.frames;
@@ -89,6 +90,18 @@ export class StageChart {
       series: [{}, ...layers.map(({ color, isWait }) => ({ stroke: color, width: isWait ? 0 : 1, points: { show: false }, fill: isWait ? (plot) => hatch(plot.ctx, color) : color })), { stroke: 'rgb(223 230 238 / 75%)', width: 1.5, points: { show: false } }],
     };
   }
+}
+
+/** Short gaps take the bin before them. */
+function bridged(bins) {
+  const result = [...bins];
+  let last = -1;
+  bins.forEach((bin, i) => {
+    if (!bin) return;
+    if (last >= 0 && i - last <= BRIDGED_BINS) result.fill(bins[last], last + 1, i);
+    last = i;
+  });
+  return result;
 }
 
 /** A round number with a little room above the largest value. */
