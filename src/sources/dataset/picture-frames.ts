@@ -170,15 +170,19 @@ class PictureSequence {
   /** ffmpeg has a picture ready. What it passed over on the way was lost. */
   #admit(group: Group, ptsUs: number, retry: () => void): boolean {
     group.ready = group.begin + Math.round(ptsUs / PICTURE_US);
-    group.retry = retry;
+    // Wakes others only: waking itself would ask again, and again, before anyone could free a buffer.
+    group.retry = undefined;
     this.#advance();
-    if (this.#stopped || group.members[group.ready] !== this.#next) return false;
+    if (this.#stopped) return false;
+    if (group.members[group.ready] !== this.#next) {
+      group.retry = retry;
+      return false;
+    }
     const waitMs = this.#waitMs(this.#next);
     if (waitMs >= 1) {
       this.#paceTimer = setTimeout(retry, waitMs);
       return false;
     }
-    group.retry = undefined;
     return true;
   }
 
