@@ -4,6 +4,7 @@ import { availableParallelism, freemem } from 'node:os';
 import type { Command } from 'commander';
 import { toAppError } from '../../core/errors.js';
 import { findFfmpeg } from '../../sources/ffmpeg.js';
+import { storePaths } from '../../model-store/store-paths.js';
 import { openStore } from '../models.js';
 import { bold, dim, green, print, red, textTable, yellow } from '../terminal.js';
 import { DEFAULT_MODEL } from '../definitions.js';
@@ -65,7 +66,7 @@ function ffmpeg(): Finding {
 
 async function models(): Promise<Finding[]> {
   const store = openStore();
-  const installed = await store.list();
+  const installed = (await store.list()).filter(({ status }) => status === 'included' || status === 'added');
   const list: Finding = { what: 'models', verdict: installed.length > 0 ? 'ok' : 'missing', found: installed.map(({ id }) => id).join(', ') || 'none' };
   try {
     const { manifest } = await store.resolve(DEFAULT_MODEL);
@@ -77,7 +78,7 @@ async function models(): Promise<Finding[]> {
 }
 
 async function disk(): Promise<Finding[]> {
-  const folder = openStore().userFolder;
+  const folder = storePaths().models;
   try {
     await mkdir(folder, { recursive: true });
     await access(folder, constants.W_OK);
