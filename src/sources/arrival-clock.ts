@@ -7,37 +7,40 @@ const SETTLING_MS = 1000;
 const UNSETTLED_UNCERTAINTY_MS = 500;
 /** Where the time of a frame isn't known from the next one yet. */
 const FIRST_INTERVAL_MS = 40;
-
-interface DelayRange {
-  minMs: number;
-  maxMs: number;
-}
+/** Weight of the newest frame in the mean jitter: a second or two of memory, so that the backlog of a connection's start is soon forgotten. */
+const JITTER_WEIGHT = 1 / 32;
 
 /**
  * Estimates when frames were captured from when they arrived.
  *
  * Arrival is capture plus a delay that varies; presentation times hold the true distances. The least delay seen lately maps one to the
  * other, so that jitter doesn't get into the estimate. What stays unknown is that least delay itself (camera, network and decoder,
- * usually 30 to 300 ms): the estimate is late by it. The stated uncertainty is the spread of delays, at least a frame's time.
+ * usually 40 to 300 ms): the estimate is late by it. The stated uncertainty is a frame's time (a decoder knows that a frame is whole
+ * when the next one begins) and the mean jitter.
  */
 export class ArrivalClock {
-  #current: DelayRange | undefined;
-  #previous: DelayRange | undefined;
-  #spanStartMs = 0;
+  #spanMinMs = Infinity;
+  #spanBeforeMinMs = Infinity;
+  #spanStartMs: number | undefined;
   #firstMs: number | undefined;
   #lastPtsMs: number | undefined;
   #intervalMs = FIRST_INTERVAL_MS;
+  #jitterMs = 0;
 
   /** @param arrivedEpochMs wall clock at arrival; @param ptsUs presentation time, rising. */
   observe(ptsUs: number, arrivedEpochMs: number): CaptureTime {
     const ptsMs = ptsUs / 1e3;
+    const delayMs = arrivedEpochMs - ptsMs;
+    const leastDelayMs = this.#noteDelay(delayMs, arrivedEpochMs);
     this.#noteInterval(ptsMs);
-    const range = this.#noteDelay(arrivedEpochMs - ptsMs, arrivedEpochMs);
-    this.#firstMs ??= arrivedEpochMs;
-    const settled = arrivedEpochMs - this.#firstMs >= SETTLING_MS;
-    const spreadMs = Math.max(this.#intervalMs, range.maxMs - range.minMs);
-    const uncertaintyMs = settled ? spreadMs : Math.max(spreadMs, UNSETTLED_UNCERTAINTY_MS);
-    return { clock: 'rtp_arrival', epochMs: ptsMs + range.minMs, uncertaintyMs };
+    this.#jitterMs += (delayMs - leastDelayMs - this.#jitterMs) * JITTER_WEIGHT;
+    return { clock: 'rtp_arrival', epochMs: ptsMs + leastDelayMs, uncertaintyMs: this.#uncertaintyMs(arrivedEpochMs) };
+  }
+
+  #uncertaintyMs(nowMs: number): number {
+    this.#firstMs ??= nowMs;
+    const uncertaintyMs = this.#intervalMs + this.#jitterMs;
+    return nowMs - this.#firstMs >= SETTLING_MS ? uncertaintyMs : Math.max(uncertaintyMs, UNSETTLED_UNCERTAINTY_MS);
   }
 
   #noteInterval(ptsMs: number): void {
@@ -45,16 +48,15 @@ export class ArrivalClock {
     this.#lastPtsMs = ptsMs;
   }
 
-  /** Extremes over the current span and the one before: a window of 10 to 20 s without keeping samples. */
-  #noteDelay(delayMs: number, nowMs: number): DelayRange {
-    if (!this.#current || nowMs - this.#spanStartMs >= SPAN_MS) {
-      this.#previous = this.#current;
-      this.#current = { minMs: delayMs, maxMs: delayMs };
+  /** The minimum over the current span and the one before: a window of 10 to 20 s without keeping samples. */
+  #noteDelay(delayMs: number, nowMs: number): number {
+    this.#spanStartMs ??= nowMs;
+    if (nowMs - this.#spanStartMs >= SPAN_MS) {
+      this.#spanBeforeMinMs = this.#spanMinMs;
+      this.#spanMinMs = Infinity;
       this.#spanStartMs = nowMs;
     }
-    this.#current.minMs = Math.min(this.#current.minMs, delayMs);
-    this.#current.maxMs = Math.max(this.#current.maxMs, delayMs);
-    const before = this.#previous ?? this.#current;
-    return { minMs: Math.min(before.minMs, this.#current.minMs), maxMs: Math.max(before.maxMs, this.#current.maxMs) };
+    this.#spanMinMs = Math.min(this.#spanMinMs, delayMs);
+    return Math.min(this.#spanMinMs, this.#spanBeforeMinMs);
   }
 }

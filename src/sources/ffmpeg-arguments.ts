@@ -47,7 +47,8 @@ export function ffmpegArguments(request: DecodeRequest, binaries: FfmpegBinaries
         ...everyFrameOnce(binaries),
         // The input's own tick, or time stamps would be rounded to the nominal frame rate.
         ...['-enc_time_base', '-1'],
-        ...['-map_metadata', '-1', '-map_chapters', '-1', '-c:v', 'rawvideo', '-f', 'nut', '-write_index', '0', '-flush_packets', '1'],
+        // Since 5.1 even the raw "encoder" works in as many threads as there are cores, and holds a frame back for each.
+        ...['-map_metadata', '-1', '-map_chapters', '-1', '-c:v', 'rawvideo', '-threads', '1', '-f', 'nut', '-write_index', '0', '-flush_packets', '1'],
         ...['-listen', '1', '-timeout', `${LISTEN_TIMEOUT_MS}`],
       ],
     },
