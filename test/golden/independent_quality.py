@@ -2,8 +2,9 @@
 
     python3 -m venv venv && venv/bin/pip install onnxruntime numpy opencv-python-headless pillow pycocotools
     venv/bin/python test/golden/independent_quality.py yolo-fastest ../shared/models/yolo-fastest-1.1-xl/yolo-fastest-1.1-xl.onnx ../shared/data/coco128
-    venv/bin/python test/golden/independent_quality.py centernet <model.onnx> ../shared/data/coco128
+    venv/bin/python test/golden/independent_quality.py centernet node_modules/@vladmandic/human/models/centernet.json ../shared/data/coco128
 
+CenterNet is run by numpy from the files that its package ships (seconds a picture), so that the importer is judged too; an `.onnx` runs as such.
 Prints a line a setting; `--json FILE` writes them all. Decoding is dense: every class of every cell, then the threshold, then
 suppression class by class.
 """
@@ -19,6 +20,8 @@ import onnxruntime
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from tfjs_numpy import TfjsModel
 
 CONFIDENCE = 0.001
 
@@ -55,8 +58,13 @@ def run_yolo_fastest(session, pixels):
     return np.concatenate(boxes), np.concatenate(confidences)
 
 
-def run_centernet(session, pixels):
-    rows = session.run(None, {session.get_inputs()[0].name: pixels.astype(np.float32)[None]})[0][0].astype(np.float64)
+def run_centernet(model, pixels):
+    picture = pixels.astype(np.float32)[None]
+    if isinstance(model, TfjsModel):
+        rows = model.run(picture)
+    else:
+        rows = model.run(None, {model.get_inputs()[0].name: picture.transpose(0, 3, 1, 2)})[0]
+    rows = rows[0].astype(np.float64)
     confidences = np.zeros((len(rows), 80))
     confidences[np.arange(len(rows)), rows[:, 5].round().astype(int)] = rows[:, 4]
     return rows[:, :4] / 512, confidences
@@ -111,7 +119,7 @@ def score(truth, results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=MODELS)
-    parser.add_argument("onnx")
+    parser.add_argument("file", help=".onnx, or model.json of a tfjs graph-model")
     parser.add_argument("dataset", type=pathlib.Path)
     parser.add_argument("--max-detections", type=int, nargs="*", default=[100])
     parser.add_argument("--resize", nargs="*", choices=RESIZERS, default=list(RESIZERS))
@@ -120,7 +128,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     model = MODELS[options.kind]
-    session = onnxruntime.InferenceSession(options.onnx)
+    session = TfjsModel(options.file, "tower_0/detections") if options.file.endswith(".json") else onnxruntime.InferenceSession(options.file)
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(options.dataset / "instances.json")
     # COCO's category ids in rising order are the 80 classes in the order of coco.names.
