@@ -7,7 +7,7 @@ import { cloneRoot, copyInto, execBeside, firstProcess, makeBase, processTree, r
 import { contextFilter } from './context.mjs';
 import { parseCopy, parsePairs } from './parse.mjs';
 
-const HEALTHY_WITHIN_MS = 180_000;
+const WITHIN_MS = 180_000;
 
 /**
  * Runs stage after stage. @returns the last one: its guest, command, health check, and what was and wasn't run.
@@ -110,8 +110,10 @@ export async function tryProgram({ guest, entrypoint, command, healthcheck }, sa
   for (const stream of [holder.stdout, holder.stderr]) stream.on('data', (chunk) => (output += chunk));
   const ended = new Promise((resolve) => holder.once('close', (code, signal) => resolve(code ?? signal)));
   try {
-    const healthyAfterMs = await untilHealthy(holder, guest, healthcheck);
-    say(`healthy after ${Math.round(healthyAfterMs / 1000)} s`);
+    say(`healthy after ${await secondsUntil(holder, guest, healthcheck)} s`);
+    // Health is that it answers; readiness that its models are loaded and pictures come.
+    const readiness = { ...healthcheck, command: healthcheck.command.map((word) => word.replace('/healthz', '/readyz')) };
+    say(`ready ${await secondsUntil(holder, guest, readiness)} s later: ffmpeg decodes, the detector is loaded`);
     const first = firstProcess(holder.pid);
     const processes = processTree(first);
     say(`processes: ${processes.map(({ name, uid }) => `${name} (uid ${uid})`).join(', ')}`);
@@ -129,12 +131,13 @@ export async function tryProgram({ guest, entrypoint, command, healthcheck }, sa
   }
 }
 
-async function untilHealthy(holder, guest, { command, timeoutMs }) {
+/** Runs a check each second until it succeeds. @returns how many seconds that took. */
+async function secondsUntil(holder, guest, { command, timeoutMs }) {
   const startedAt = performance.now();
-  while (performance.now() - startedAt < HEALTHY_WITHIN_MS) {
+  while (performance.now() - startedAt < WITHIN_MS) {
+    if (execBeside(holder.pid, guest, command, timeoutMs) === 0) return Math.round((performance.now() - startedAt) / 1000);
+    if (holder.exitCode !== null) throw new Error(`the program ended with status ${holder.exitCode} before ${command.join(' ')} succeeded`);
     await delay(1000);
-    if (holder.exitCode !== null) throw new Error(`the program ended with status ${holder.exitCode} before it was healthy`);
-    if (execBeside(holder.pid, guest, command, timeoutMs) === 0) return performance.now() - startedAt;
   }
-  throw new Error(`the health check failed for ${HEALTHY_WITHIN_MS / 1000} s`);
+  throw new Error(`${command.join(' ')} failed for ${WITHIN_MS / 1000} s`);
 }
