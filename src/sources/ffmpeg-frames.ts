@@ -267,6 +267,7 @@ class FfmpegRun {
   }
 
   #waitForBuffer(): void {
+    if (this.#stopWaitingForBuffer) return; // a retry came meanwhile
     this.#stopWaitingForBuffer = this.#options.pool.onceFree(() => {
       this.#stopWaitingForBuffer = undefined;
       // Taken at once, for a freed buffer wakes one waiter only; read later, so that the consumer's release() has returned.

@@ -220,7 +220,6 @@ class PictureSequence {
       return;
     }
     const due = this.#groupOf[this.#next]!;
-    if (due.ready === undefined) return;
     const { retry } = due;
     due.retry = undefined;
     retry?.();
@@ -232,10 +231,12 @@ class PictureSequence {
    */
   #ended(group: Group, error: AppError | undefined): void {
     if (this.#stopped) return;
-    if (error && FATAL.has(error.code)) { this.#fail(error); return; }
     const seen = group.delivered + group.undecodable;
     group.failuresInARow = error && seen === 0 ? group.failuresInARow + 1 : 0;
-    if (error && group.failuresInARow >= FAILURES_IN_A_ROW) { this.#fail(error); return; }
+    if (error && (FATAL.has(error.code) || group.failuresInARow >= FAILURES_IN_A_ROW)) {
+      this.#subscriber.error(error);
+      return;
+    }
     group.begin = Math.max(group.settled, group.begin + Math.max(seen, 1));
     this.#advance();
     if (!this.#isStopped() && group.begin < group.members.length) this.#run(group);
