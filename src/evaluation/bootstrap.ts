@@ -11,7 +11,7 @@ export interface BootstrapOptions {
   readonly level?: number | undefined;
 }
 
-/** Percentile interval, 0 to 1. */
+/** 0 to 1. */
 export interface Interval {
   readonly low: number;
   readonly high: number;
@@ -21,7 +21,7 @@ export interface BootstrapIntervals {
   readonly resamples: number;
   readonly seed: number;
   readonly level: number;
-  /** Null where no resample had an object. */
+  /** Null where there is no object. */
   readonly map50: Interval | null;
   readonly map5095: Interval | null;
 }
@@ -30,6 +30,9 @@ export interface BootstrapIntervals {
  * How much the figures would vary with other pictures of the same kind: pictures are drawn anew with replacement and scored again.
  * Matching is done within a picture, so only the summing up is repeated.
  *
+ * Pivotal ("basic") intervals: mAP of few pictures is too kind (a rare class found once is a class found always), resamples are kinder
+ * still, by about as much; the interval is therefore mirrored at the figure.
+ *
  * @param rankings per category, per IoU threshold (the first is 0.5).
  */
 export function bootstrapIntervals(rankings: readonly (readonly Ranking[])[], imageCount: number, options: BootstrapOptions = {}): BootstrapIntervals {
@@ -37,16 +40,17 @@ export function bootstrapIntervals(rankings: readonly (readonly Ranking[])[], im
   const below = seededIntegers(seed);
   const copies = new Int32Array(imageCount);
   const envelope = new Float64Array(Math.max(0, ...rankings.flat().map(({ count }) => count)));
+  const figures = scoreImages(rankings, undefined, envelope);
   const map50: number[] = [];
   const map5095: number[] = [];
   for (let i = 0; i < resamples; i += 1) {
     drawImages(copies, below);
-    const scored = scoreResample(rankings, copies, envelope);
+    const scored = scoreImages(rankings, copies, envelope);
     if (!scored) continue;
     map50.push(scored.map50);
     map5095.push(scored.map5095);
   }
-  return { resamples, seed, level, map50: percentileInterval(map50, level), map5095: percentileInterval(map5095, level) };
+  return { resamples, seed, level, map50: pivotalInterval(figures?.map50, map50, level), map5095: pivotalInterval(figures?.map5095, map5095, level) };
 }
 
 function drawImages(copies: Int32Array, below: (limit: number) => number): void {
@@ -54,7 +58,7 @@ function drawImages(copies: Int32Array, below: (limit: number) => number): void 
   for (let i = 0; i < copies.length; i += 1) copies[below(copies.length)]! += 1;
 }
 
-function scoreResample(rankings: readonly (readonly Ranking[])[], copies: Int32Array, envelope: Float64Array): { map50: number; map5095: number } | undefined {
+function scoreImages(rankings: readonly (readonly Ranking[])[], copies: Int32Array | undefined, envelope: Float64Array): { map50: number; map5095: number } | undefined {
   let classes = 0;
   let sum50 = 0;
   let sum5095 = 0;
@@ -68,10 +72,11 @@ function scoreResample(rankings: readonly (readonly Ranking[])[], copies: Int32A
   return classes === 0 ? undefined : { map50: sum50 / classes, map5095: sum5095 / classes };
 }
 
-function percentileInterval(values: number[], level: number): Interval | null {
-  if (values.length === 0) return null;
-  const sorted = Float64Array.from(values).sort();
-  return { low: percentile(sorted, (1 - level) / 2), high: percentile(sorted, (1 + level) / 2) };
+function pivotalInterval(figure: number | undefined, resampled: number[], level: number): Interval | null {
+  if (figure === undefined || resampled.length === 0) return null;
+  const sorted = Float64Array.from(resampled).sort();
+  const mirrored = (fraction: number) => Math.min(1, Math.max(0, 2 * figure - percentile(sorted, fraction)));
+  return { low: mirrored((1 + level) / 2), high: mirrored((1 - level) / 2) };
 }
 
 /** Between neighbours by linear interpolation. */
