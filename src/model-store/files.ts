@@ -46,7 +46,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
     await writeFile(temporary, bytes);
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await discard(temporary);
     throw writeError(error, path);
   }
 }
@@ -62,7 +62,7 @@ export async function writeFolderAtomic(folder: string, files: Readonly<Record<s
     for (const [name, bytes] of Object.entries(files)) await writeFile(join(temporary, name), bytes);
     await replaceFolder(temporary, folder);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await discard(temporary);
     throw writeError(error, folder);
   }
 }
@@ -81,6 +81,11 @@ async function replaceFolder(from: string, to: string): Promise<void> {
     await rm(from, { recursive: true, force: true });
   }
   await rm(aside, { recursive: true, force: true });
+}
+
+/** After a failure: what went wrong first is what the user has to hear of. */
+async function discard(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }
 
 function temporaryPath(path: string): string {

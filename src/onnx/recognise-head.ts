@@ -46,11 +46,17 @@ export function recogniseHead(facts: HeadFacts): RecognisedHead {
   const travelling = readHeadsMetadata(facts.metadata);
   if (travelling && (facts.head === undefined || facts.head === travelling.head.kind)) return travelling;
   const found = RECOGNISERS.flatMap((recognise) => facts.outputs.map((output) => recognise(output, facts)).filter((head) => head !== undefined));
-  const wanted = facts.head === undefined ? found : found.filter(({ head }) => head.kind === facts.head);
+  const wanted = facts.head === undefined ? withNamedClasses(found, facts) : found.filter(({ head }) => head.kind === facts.head);
   // Several outputs may tell the same (a decoded one beside raw ones): the first is meant. Several kinds are no answer.
   const [first] = wanted;
   if (!first || wanted.some(({ head }) => head.kind !== first.head.kind)) throw unknownHead(facts, wanted);
   return first;
+}
+
+/** At small sizes numbers of boxes and of columns can change places: the class names in the file tell which is which. */
+function withNamedClasses(found: readonly RecognisedHead[], { metadata }: HeadFacts): readonly RecognisedHead[] {
+  const named = found.filter(({ classCount }) => classCount === namesCount(metadata));
+  return named.length > 0 ? named : found;
 }
 
 type Recogniser = (output: OutputShape, facts: HeadFacts) => RecognisedHead | undefined;

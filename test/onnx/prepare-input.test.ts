@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { AppError } from '../../src/core/errors.js';
 import type { ModelInput } from '../../src/core/manifest.js';
+import { importCenternet } from '../../src/onnx/import-centernet.js';
+import { importTinyFace } from '../../src/onnx/import-tiny-face.js';
+import type { ImportedModel } from '../../src/onnx/imported-model.js';
 import { GraphBuilder } from '../../src/onnx/graph-builder.js';
 import { decodeModel, encodeModel, graphOf, makeValueInfo, valueFacts } from '../../src/onnx/model-proto.js';
 import { FRAME_INPUT, prepareInput } from '../../src/onnx/prepare-input.js';
+import { packageFile, packageShards } from './goldens.js';
 import { hasShared, largestDifference, pseudoRandom, runModel, SHARED, toPlanes, WITHOUT_SHARED } from './support.js';
 
 const INPUT: ModelInput = { name: 'images', layout: 'nchw', dtype: 'float32', width: 8, height: 6, color: 'rgb', scale: 1, mean: [0, 0, 0], fit: 'stretch', padValue: 0 };
@@ -153,5 +157,17 @@ describe.skipIf(!hasShared)(`published models${hasShared ? '' : ` (skipped: ${WI
   ])('%s gives the same outputs', async (name, input) => {
     const found = await differences(readFileSync(`${SHARED}models/${name}.onnx`), input);
     expect(Math.max(...Object.values(found))).toBeLessThan(1e-4);
+  });
+});
+
+describe('imported models', () => {
+  test.each<[string, () => ImportedModel]>([
+    ['CenterNet', () => importCenternet(packageFile('human/models/centernet.json').toString(), packageShards('human/models'))],
+    ['the tiny face detector', () => importTinyFace(packageFile('face-api/model/tiny_face_detector_model-weights_manifest.json').toString(), packageShards('face-api/model'))],
+  ])('%s gives the same outputs, its picture costs one Cast', async (name, importModel) => {
+    const { onnx, input } = importModel();
+    const found = await differences(onnx, input);
+    expect(Math.max(...Object.values(found))).toBeLessThan(name === 'CenterNet' ? 1e-3 : 1e-4);
+    expect(opTypes(prepareInput(onnx, input)).slice(0, 2)).toEqual(['Cast', 'Conv']);
   });
 });

@@ -63,6 +63,13 @@ describe('what the shapes do not tell', () => {
     expect(() => recogniseHead(given)).toThrow(expect.objectContaining({ code: 'ERR_MODEL_HEAD_UNKNOWN', message: expect.stringMatching(message) as string, fix: expect.stringContaining('--head') as string }) as Error);
   });
 
+  test('class names in the file decide between two', () => {
+    const given = facts([[1, 252, 85]], 64);
+    expect(() => recogniseHead(given)).toThrow(/could be yolov5 or yolov8/);
+    const names = JSON.stringify(Array.from({ length: 80 }, (_, i) => `c${i}`));
+    expect(recogniseHead({ ...given, metadata: { names } }).head.kind).toBe('yolov5');
+  });
+
   test("the user's word decides between two", () => {
     expect(recogniseHead(facts([[1, 300, 6], [1, 84, 8400]], 640, { head: 'yolov8' })).head).toEqual({ kind: 'yolov8', output: 'output1' });
   });
