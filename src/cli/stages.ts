@@ -106,6 +106,6 @@ export class DetectorServices {
 
   async close(): Promise<void> {
     const services = await Promise.allSettled(this.#services.values());
-    await Promise.all(services.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.close() : undefined)));
+    await Promise.all(services.map(async (outcome) => (outcome.status === 'fulfilled' ? outcome.value.close() : undefined)));
   }
 }

@@ -4,7 +4,7 @@ import pc from 'picocolors';
 /** Progress and colours are for people: on a terminal only, and never on standard output, which is for data. */
 export const isInteractive = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
 
-const colours = pc.createColors(Boolean(process.stderr.isTTY) && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb');
+const colours = pc.createColors(process.stderr.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb');
 export const { bold, dim, red, yellow, green, cyan } = colours;
 
 /** A line for people, on standard error. */

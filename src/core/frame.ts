@@ -1,11 +1,9 @@
 import { assert } from './assert.js';
 import type { PooledBuffer } from './frame-pool.js';
 import type { FitMode, ImageFit } from './image-fit.js';
+import type { Size } from './size.js';
 
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
+export type { Size } from './size.js';
 
 /** Where a capture time comes from: the first is the camera's own clock, the last is only when we saw the frame. */
 export type CaptureClock = 'rtcp_sr' | 'rtp_arrival' | 'container_pts' | 'dataset' | 'host';

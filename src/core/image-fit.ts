@@ -1,4 +1,4 @@
-import type { Size } from './frame.js';
+import type { Size } from './size.js';
 
 /** How a picture is put into a model's input: `letterbox` pads around the middle, `letterbox-top-left` right and below. */
 export type FitMode = 'stretch' | 'letterbox' | 'letterbox-top-left';

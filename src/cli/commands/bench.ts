@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { StreamDefinition } from '../../config/stream-definition.js';
 import { monotonicMs } from '../../core/clock.js';
 import { AppError } from '../../core/errors.js';
@@ -44,7 +44,7 @@ export function addBench(program: Command): void {
     .description('Measure how fast a video goes through the pipeline, against what the machine could do at most.')
     .argument('<video>', 'a video file')
     .option('--model <id>', 'model id or path', DEFAULT_MODEL)
-    .option('--mode <mode>', 'throughput: a frame on each core; latency: all cores on one frame', 'throughput')
+    .addOption(new Option('--mode <mode>', 'throughput: a frame on each core; latency: all cores on one frame').choices(['throughput', 'latency']).default('throughput'))
     .option('--cores <n>', 'cores for inference', parseInteger, availableParallelism())
     .option('--frames <n>', 'frames a round, after the warm-up', parseInteger, 1500)
     .option('--rounds <n>', 'rounds; figures are medians over them', parseInteger, 3)
@@ -53,7 +53,6 @@ export function addBench(program: Command): void {
 }
 
 async function bench(video: string, options: BenchOptions): Promise<void> {
-  if (options.mode !== 'latency' && options.mode !== 'throughput') throw new AppError('ERR_USAGE', `Expected latency or throughput for --mode but received ${String(options.mode)}`);
   const definition = await definitionOf(video, { model: options.model, loop: true });
   if (definition.source.kind !== 'file') throw new AppError('ERR_USAGE', `${video}: bench takes a video file`);
   const { path } = definition.source;
@@ -176,7 +175,10 @@ function report(rounds: readonly Round[], endToEnd: TimeDistribution, { mode, co
     mode,
     machine: machine(),
   };
-  if (json) return print(JSON.stringify(figures, null, 2));
+  if (json) {
+    print(JSON.stringify(figures, null, 2));
+    return;
+  }
   const { latency_ms: latency } = figures;
   print(`${model}, ${mode}, ${figures.threads.sessions} x ${figures.threads.per_session} threads, ${figures.frames} frames in ${rounds.length} rounds (medians)\n`);
   print(

@@ -40,7 +40,7 @@ function forPeople(findings: readonly Finding[]): string {
   const rows = findings.map(({ what, verdict, found }) => [verdict, what, found]);
   const lines = textTable(['', 'what', 'found'], rows).split('\n').slice(2);
   const colour = { ok: green, warning: yellow, missing: red };
-  const marked = findings.map(({ verdict, advice }, i) => `${colour[verdict](lines[i]!)}${advice ? `\n         ${dim(advice)}` : ''}`);
+  const marked = findings.map(({ verdict, advice }, i) => `${colour[verdict](lines[i])}${advice ? `\n         ${dim(advice)}` : ''}`);
   const missing = findings.filter(({ verdict }) => verdict === 'missing').length;
   return [bold(`lynceus ${VERSION}`), ...marked, '', missing === 0 ? 'Ready to run: lynceus run demo' : `${missing} missing.`].join('\n');
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { describeGraph, graphToText } from '../../graph/describe.js';
 import { toDot, toMermaid } from '../../server/graph-text.js';
 import { redactUrl } from '../../sources/redact.js';
-import { definitionOf } from '../definitions.js';
+import { DEFAULT_MODEL, definitionOf } from '../definitions.js';
 import { deliveryOf } from '../sources.js';
 import { print } from '../terminal.js';
 
@@ -22,9 +22,13 @@ export function addGraph(program: Command): void {
         source: { kind: source.kind, location: 'path' in source ? source.path : redactUrl(source.url) },
         stages: stages.map((stage) => ({ id: stage.id, overflow: stage.overflow ?? overflow, stage: { kind: stage.kind } })),
         sinks: [{ kind: 'ws' }],
-        model: String(stages[0]?.options?.['model'] ?? ''),
+        model: modelName(stages[0]?.options?.['model']),
       });
-      if (json) return print(JSON.stringify(graph, null, 2));
-      print((dot ? toDot([graph]) : mermaid ? toMermaid([graph]) : graphToText(graph)).trimEnd());
+      const text = json ? JSON.stringify(graph, null, 2) : dot ? toDot([graph]) : mermaid ? toMermaid([graph]) : graphToText(graph);
+      print(text.trimEnd());
     });
+}
+
+function modelName(model: unknown): string {
+  return typeof model === 'string' ? model : DEFAULT_MODEL;
 }

@@ -53,7 +53,10 @@ export function addModels(program: Command): void {
 
 async function list({ json }: { json?: boolean }): Promise<void> {
   const models = await openStore().list();
-  if (json) return print(JSON.stringify(models, null, 2));
+  if (json) {
+    print(JSON.stringify(models, null, 2));
+    return;
+  }
   print(textTable(['id', 'status', 'what'], models.map(({ id, status, title }) => [id, status, title])));
 }
 
@@ -70,7 +73,10 @@ async function add(input: string, { json, ...options }: AddCommandOptions): Prom
     bar?.stop();
   }
   const { manifest } = model;
-  if (json) return print(JSON.stringify(manifest, null, 2));
+  if (json) {
+    print(JSON.stringify(manifest, null, 2));
+    return;
+  }
   const { id, head, input: frame, labels } = manifest;
   say(`${green('added')} ${bold(id)}: ${head.kind} head, ${frame.width}x${frame.height} ${frame.color}, ${labels.length} classes`);
   say(`try it: lynceus run demo --model ${id}`);
@@ -79,7 +85,10 @@ async function add(input: string, { json, ...options }: AddCommandOptions): Prom
 async function inspect(id: string, { json }: { json?: boolean }): Promise<void> {
   const { manifest, modelPath, folder } = await openStore().resolve(id);
   const facts = inspectModel(await readFile(modelPath));
-  if (json) return print(JSON.stringify({ manifest, facts }, null, 2));
+  if (json) {
+    print(JSON.stringify({ manifest, facts }, null, 2));
+    return;
+  }
   const { input, head, labels, lineage, baseline } = manifest;
   const operators = facts.opCounts.slice(0, OPERATORS_SHOWN).map(([type, count]) => `${count} ${type}`);
   const rows = [

@@ -114,7 +114,7 @@ async function run(inputs: readonly string[], options: RunOptions): Promise<numb
   } finally {
     shutdown.dispose();
     await server?.close();
-    await pipeline.close().finally(() => Promise.all(outputs.map((sink) => sink.close())));
+    await pipeline.close().finally(() => Promise.all(outputs.map(async (sink) => sink.close())));
   }
 }
 

@@ -13,7 +13,10 @@ export function addSchema(program: Command): void {
     .argument('[name]', 'which one; without a name, the list')
     .action((name?: string) => {
       const all: Record<string, unknown> = { stream: streamJsonSchema(), manifest: manifestJsonSchema(), asyncapi: asyncApiDocument(VERSION), ...schemas() };
-      if (name === undefined) return print(Object.keys(all).join('\n'));
+      if (name === undefined) {
+        print(Object.keys(all).join('\n'));
+        return;
+      }
       if (!Object.hasOwn(all, name)) throw new AppError('ERR_USAGE', `No schema is called '${name}'`, { fix: `There are: ${Object.keys(all).join(', ')}.` });
       print(JSON.stringify(all[name], null, 2));
     });
