@@ -121,7 +121,7 @@ class BoundedWork<T, R> {
       this.#run(this.#waiting.shift()!);
       this.#startWaiting();
       return true;
-    });
+    }, this);
   }
 
   #run(value: T): void {
