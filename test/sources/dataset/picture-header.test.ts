@@ -39,6 +39,11 @@ describe('the header of a picture', () => {
     expect(readPictureHeader(bytes)).toMatchObject({ size: { width: 8, height: 4 } });
   });
 
+  it('JPEG within TIFF, whose colours come out wrong, is refused', async () => {
+    const bytes = await sharp(await picture('png')).tiff({ compression: 'jpeg' }).toBuffer();
+    expect(readPictureHeader(bytes)).toBe('unknown');
+  });
+
   it('a JPEG whose size stands behind a long profile wants more bytes', async () => {
     const bytes = await picture('jpeg');
     const profile = Buffer.alloc(60_004, 1);
