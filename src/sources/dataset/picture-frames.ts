@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { Observable, type Subscriber, type Subscription } from 'rxjs';
 import { monotonicMs } from '../../core/clock.js';
 import type { AppError} from '../../core/errors.js';
-import { type ErrorCode, toAppError } from '../../core/errors.js';
+import { toAppError } from '../../core/errors.js';
 import type { FrameFormat } from '../../core/frame.js';
 import type { FramePool } from '../../core/frame-pool.js';
 import { type DecodedFrame, ffmpegFrames } from '../ffmpeg-frames.js';
 import { Pacer } from '../pacer.js';
-import { isFault, type Orientation, type Picture, type PictureFile } from './dataset.js';
+import { isFault, type Orientation, type Picture, type PictureCodec, type PictureFile } from './dataset.js';
 
 /** A decoded picture and its place in the list that was asked for. `decoded.ptsUs` counts within one run of ffmpeg and means nothing. */
 export interface PictureFrame {
@@ -41,12 +41,24 @@ const TURNS: Readonly<Record<Orientation, string | undefined>> = {
   8: 'transpose=2',
 };
 
+/**
+ * A picture with grey where its data ends is no picture: at the first error these decoders give it up. Those of the other formats give
+ * up by themselves; TIFF's, told to, refuses any tag that it doesn't know.
+ */
+const ERROR_DETECTION: Readonly<Record<PictureCodec, string>> = {
+  mjpeg: 'crccheck+explode',
+  png: 'crccheck+explode',
+  bmp: 'crccheck',
+  webp: 'crccheck',
+  tiff: 'crccheck',
+  pgm: 'crccheck',
+  ppm: 'crccheck',
+};
+
 /** ffmpeg numbers the pictures of a run by whole seconds. */
 const PICTURE_US = 1_000_000;
 const LINKS_AT_A_TIME = 256;
 const UNDECODABLE = 'it is cut or damaged: ffmpeg cannot decode it';
-/** These don't lie in a single picture: the next one would fail as well. */
-const FATAL: ReadonlySet<ErrorCode> = new Set(['ERR_FFMPEG_MISSING', 'ERR_SOURCE_CODEC']);
 /** So many failed starts of ffmpeg in a row aren't the pictures' fault. */
 const FAILURES_IN_A_ROW = 8;
 
@@ -66,7 +78,7 @@ export function pictureFrames(options: PictureFramesOptions): Observable<Picture
 
 /** The pictures that one ffmpeg decodes. */
 interface Group {
-  readonly codec: PictureFile['codec'];
+  readonly codec: PictureCodec;
   readonly orientation: Orientation;
   /** Places in the whole list, rising. */
   readonly members: number[];
@@ -149,9 +161,10 @@ class PictureSequence {
     group.run = ffmpegFrames({
       input: `${group.links.replaceAll('%', '%%')}%d`,
       inputOptions: [
-        ...['-f', 'image2', '-framerate', '1', '-start_number', `${group.begin}`, '-c:v', group.codec, '-autorotate', '0'],
-        // A picture with grey where its data ends is no picture.
-        ...['-err_detect', 'crccheck+explode'],
+        // A range of 1: where the first file has gone, the next may not pass for it.
+        ...['-f', 'image2', '-framerate', '1', '-start_number', `${group.begin}`, '-start_number_range', '1'],
+        ...['-c:v', group.codec, '-autorotate', '0'],
+        ...['-err_detect', ERROR_DETECTION[group.codec]],
       ],
       location,
       format,
@@ -233,7 +246,7 @@ class PictureSequence {
     if (this.#stopped) return;
     const seen = group.delivered + group.undecodable;
     group.failuresInARow = error && seen === 0 ? group.failuresInARow + 1 : 0;
-    if (error && (FATAL.has(error.code) || group.failuresInARow >= FAILURES_IN_A_ROW)) {
+    if (error && (error.code === 'ERR_FFMPEG_MISSING' || group.failuresInARow >= FAILURES_IN_A_ROW)) {
       this.#subscriber.error(error);
       return;
     }
@@ -270,7 +283,7 @@ function groupPictures(pictures: readonly Picture[]): Group[] {
   return [...groups.values()];
 }
 
-function newGroup(codec: PictureFile['codec'], orientation: Orientation, first: number): Group {
+function newGroup(codec: PictureCodec, orientation: Orientation, first: number): Group {
   const none = { settled: 0, begin: 0, ready: undefined, retry: undefined, delivered: 0, undecodable: 0, failuresInARow: 0, run: undefined };
   return { codec, orientation, members: [first], links: '', ...none };
 }

@@ -102,11 +102,16 @@ function readWebp(view: DataView): HeaderReading {
 }
 
 function readTiff(view: DataView): HeaderReading {
-  const { width, height } = tiffTags(view);
-  return width === undefined || height === undefined ? 'unknown' : upright('tiff', width, height);
+  const { width, height, compression = 1 } = tiffTags(view);
+  if (width === undefined || height === undefined || !TIFF_COMPRESSIONS.has(compression)) return 'unknown';
+  return upright('tiff', width, height);
 }
 
+/** None, LZW, Deflate (two numbers), PackBits. ffmpeg takes JPEG within TIFF too, and gets its colours wrong. */
+const TIFF_COMPRESSIONS: ReadonlySet<number> = new Set([1, 5, 8, 32_773, 32_946]);
+
 interface TiffTags {
+  readonly compression?: number;
   readonly width?: number;
   readonly height?: number;
   readonly orientation?: Orientation;
@@ -123,10 +128,11 @@ function tiffTags(view: DataView): TiffTags {
     const isShort = view.getUint16(entry + 2, little) === 3;
     values.set(view.getUint16(entry, little), isShort ? view.getUint16(entry + 8, little) : view.getUint32(entry + 8, little));
   }
-  const [width, height, orientation] = [values.get(0x100), values.get(0x101), values.get(0x112)];
+  const [width, height, compression, orientation] = [values.get(0x100), values.get(0x101), values.get(0x103), values.get(0x112)];
   return {
     ...(width === undefined ? {} : { width }),
     ...(height === undefined ? {} : { height }),
+    ...(compression === undefined ? {} : { compression }),
     ...(isOrientation(orientation) ? { orientation } : {}),
   };
 }
