@@ -4,10 +4,10 @@ const SECRET_PARAMETER = /([?&;#\s]|^)([\w.-]*(?:token|secret|pass|pwd|key|auth|
 /** Everything between `://` and the last `@` of the authority: a password may itself hold an `@`. */
 const USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#'"<>]*@/gi;
 /**
- * A password with an unescaped `/`, `?` or `#`: not a valid address, yet people write it. Told from a path with an `@` by the colon
- * that no port follows.
+ * A password with an unescaped `/`, `?` or `#`: not a valid address, yet people write it. A path with an `@` behind a port looks the same
+ * and is hidden too: better that than a password shown.
  */
-const BROKEN_USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#'"<>:@]*:(?!\d{1,5}(?:[/?#]|$))[^\s'"<>]*@/gi;
+const BROKEN_USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#'"<>:@]*:[^\s'"<>]*@/gi;
 const AUTHORIZATION = /(authorization\s*[:=]\s*)(\S+\s+)?[^\r\n]+/gi;
 
 /** The text without user, password and secret query values of any address in it. */
