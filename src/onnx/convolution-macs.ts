@@ -1,4 +1,4 @@
-import { attributeOf, constantOf, dimsOf, elementCount, feedsOf, intOf, intsOf, tensorData, valueFacts, type GraphProto, type NodeProto } from './model-proto.js';
+import { constantOf, dimsOf, elementCount, feedsOf, intOf, intsOf, tensorData, textOf, valueFacts, type GraphProto, type NodeProto } from './model-proto.js';
 
 /** Shapes by tensor; a tensor that is missing could not be followed. */
 type Shapes = Map<string, readonly number[]>;
@@ -68,7 +68,7 @@ function slidingWindow(node: NodeProto, shapes: Shapes, kernel: readonly number[
   const dilations = intsOf(node, 'dilations');
   const pads = intsOf(node, 'pads');
   const round = intOf(node, 'ceil_mode', 0) === 1 ? Math.ceil : Math.floor;
-  const autoPad = new TextDecoder().decode(attributeOf(node, 'auto_pad')?.s ?? undefined);
+  const autoPad = textOf(node, 'auto_pad');
   const spatial = kernel.map((size, axis) => {
     const input = shape[axis + 2]!;
     const stride = strides?.[axis] ?? 1;

@@ -167,6 +167,11 @@ export function intOf(node: NodeProto, name: string, otherwise: number): number 
   return Number(attributeOf(node, name)?.i ?? otherwise);
 }
 
+/** An `s` attribute, empty where absent. */
+export function textOf(node: NodeProto, name: string): string {
+  return new TextDecoder().decode(attributeOf(node, name)?.s ?? undefined);
+}
+
 export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, size) => product * size, 1);
 }

@@ -1,9 +1,8 @@
 import { AppError } from '../core/errors.js';
 import type { ModelInput } from '../core/manifest.js';
 import { fixInputDims } from './fix-input-dims.js';
-import { findFirstConvolutions, type FirstConvolutions } from './first-convolutions.js';
+import { findFirstConvolutions, type FirstConvolution, type FirstConvolutions } from './first-convolutions.js';
 import {
-  attributeOf,
   consumersOf,
   constantOf,
   decodeModel,
@@ -17,6 +16,7 @@ import {
   makeTensor,
   makeValueInfo,
   renameTensor,
+  textOf,
   type GraphProto,
   type NodeProto,
   type TensorProto,
@@ -26,7 +26,7 @@ import {
 export const FRAME_INPUT = 'frame';
 
 /** Part of the key of prepared files: a new number makes every store prepare its models anew. */
-export const PREPARATION_VERSION = 1;
+export const PREPARATION_VERSION = 2;
 
 /** Planes of a frame in order, as ffmpeg's `gbrp` has them. */
 const PLANES = ['g', 'b', 'r'] as const;
@@ -38,8 +38,9 @@ const FLOAT = 1;
  * The variant of a model that runs on frames as they are: input `frame`, uint8 [1, 3, height, width], planes G, B, R. Outputs keep
  * their names and values (to float rounding), batch and picture size become constants.
  *
- * Channel order and scale move into the weights of the first convolutions where nothing else reads the picture; what is left to do a
- * frame is then one Cast (and a subtraction where there is a mean). Else the steps stand in front of the model.
+ * Channel order, scale and (without padding) mean move into the weights of the first convolutions where nothing else reads the
+ * picture, and a Focus layer in front of one becomes a part of it; what is left to do a frame is then one Cast. Else the steps stand
+ * in front of the model.
  *
  * @throws AppError ERR_MODEL_MANIFEST where the model's input is not what `input` says, ERR_MODEL_CORRUPT where `model` can't be read.
  */
@@ -49,7 +50,7 @@ export function prepareInput(model: Uint8Array, input: ModelInput): Uint8Array {
   fixInputDims(graph, input);
   freeFrameName(graph, input.name);
   const isNchw = input.layout === 'nchw' || removeTransposes(graph, pictureName(input));
-  const first = isNchw && input.dtype === 'float32' ? findFirstConvolutions(graph, pictureName(input)) : undefined;
+  const first = isNchw && input.dtype === 'float32' ? findFirstConvolutions(graph, pictureName(input), input) : undefined;
   if (first) foldIntoConvolutions(graph, first, input);
   else prependSteps(graph, input, isNchw);
   replaceFeed(graph, input);
@@ -86,26 +87,22 @@ function channelOfPlane({ color }: ModelInput): number[] {
   return PLANES.map((plane) => CHANNELS[color].indexOf(plane));
 }
 
-function foldIntoConvolutions(graph: GraphProto, first: FirstConvolutions, input: ModelInput): void {
+function foldIntoConvolutions(graph: GraphProto, { convolutions, between }: FirstConvolutions, input: ModelInput): void {
   const hasMean = input.mean.some((value) => value !== 0);
   // Zero padding stays the mean's colour: with padding, subtracting has to come before the convolution.
-  const meanIntoBias = hasMean && first.convolutions.every(isUnpadded);
-  for (const convolution of first.convolutions) {
-    if (meanIntoBias) foldMean(graph, convolution, input);
+  const meanIntoBias = hasMean && convolutions.every(({ node }) => isUnpadded(node));
+  for (const convolution of convolutions) {
+    if (meanIntoBias) foldMean(graph, convolution.node, input);
     foldWeights(graph, convolution, input);
   }
-  if (hasMean && !meanIntoBias) {
-    const cast = makeNode('Cast', 'frame_cast', [FRAME_INPUT], ['frame_float'], { to: { i: FLOAT } });
-    const sub = makeNode('Sub', 'frame_mean', ['frame_float', meanOfPlanes(graph, input)], [pictureName(input)]);
-    graph.node = [cast, sub, ...(graph.node ?? [])];
-    return;
-  }
-  castBeforeConvolutions(graph, first, pictureName(input));
+  const steps = [makeStep('Cast', [], { to: { i: FLOAT } })];
+  if (hasMean && !meanIntoBias) steps.push(makeStep('Sub', [meanOfPlanes(graph, input)]));
+  graph.node = [...chain(steps, pictureName(input)), ...graph.node!.filter((node) => !between.includes(node))];
+  for (const { node } of convolutions) node.input![0] = pictureName(input);
 }
 
 function isUnpadded(convolution: NodeProto): boolean {
-  const autoPad = new TextDecoder().decode(attributeOf(convolution, 'auto_pad')?.s ?? undefined);
-  return !autoPad.startsWith('SAME') && (intsOf(convolution, 'pads') ?? []).every((pad) => pad === 0);
+  return !textOf(convolution, 'auto_pad').startsWith('SAME') && (intsOf(convolution, 'pads') ?? []).every((pad) => pad === 0);
 }
 
 /** A mean that every weight meets is a constant a filter: conv((x - mean) * scale) = conv(x * scale) - sum(weight * mean) * scale. */
@@ -124,39 +121,39 @@ function foldMean(graph: GraphProto, convolution: NodeProto, input: ModelInput):
   replaceConstant(graph, convolution, 2, makeTensor(`${convolution.output![0]!}_bias_of_frame`, 'float32', [filters], bias));
 }
 
-/** Between the frame and the convolutions (slices of a Focus layer, say) bytes move four times as fast as floats. */
-function castBeforeConvolutions(graph: GraphProto, first: FirstConvolutions, picture: string): void {
-  const between = new Set(first.between);
-  graph.valueInfo = (graph.valueInfo ?? []).filter(({ name }) => !between.has(name ?? ''));
-  const cast = new Set<string>();
-  graph.node = (graph.node ?? []).flatMap((node) => {
-    if (!first.convolutions.includes(node)) return [node];
-    const source = node.input![0]!;
-    const target = `${source}_float`;
-    node.input![0] = target;
-    if (cast.has(source)) return [node];
-    cast.add(source);
-    return [makeNode('Cast', `${source}_cast`, [source], [target], { to: { i: FLOAT } }), node];
-  });
-  renameTensor(graph, picture, FRAME_INPUT);
-}
-
-/** Reorders and scales the weights' input channels, which come in blocks of three where the picture was sliced and stacked. */
-function foldWeights(graph: GraphProto, convolution: NodeProto, input: ModelInput): void {
-  const tensor = constantOf(graph, convolution.input![1]!)!;
-  const [filters = 0, channels = 0, height = 1, width = 1] = dimsOf(tensor);
+/**
+ * Weights for a frame's planes and values. Where the convolution read n * n small pictures, it reads the whole one with a kernel,
+ * stride and padding n times as large: the same sums, and nothing is copied before.
+ */
+function foldWeights(graph: GraphProto, { node, step, phases }: FirstConvolution, input: ModelInput): void {
+  const tensor = constantOf(graph, node.input![1]!)!;
   const weights = floatData(tensor);
-  const folded = new Float32Array(weights.length);
+  const [filters = 0, , height = 1, width = 1] = dimsOf(tensor);
   const order = channelOfPlane(input);
-  const kernel = height * width;
+  const folded = new Float32Array(filters * 3 * height * width * step * step);
   for (let filter = 0; filter < filters; filter++) {
-    for (let channel = 0; channel < channels; channel++) {
-      const from = (filter * channels + channel - (channel % 3) + order[channel % 3]!) * kernel;
-      const to = (filter * channels + channel) * kernel;
-      for (let i = 0; i < kernel; i++) folded[to + i] = weights[from + i]! * input.scale;
+    for (const [block, [row, column]] of phases.entries()) {
+      for (let plane = 0; plane < 3; plane++) {
+        const from = (filter * phases.length + block) * 3 + order[plane]!;
+        const to = filter * 3 + plane;
+        for (let y = 0; y < height; y++) {
+          for (let x = 0; x < width; x++) {
+            folded[(to * height * step + y * step + row) * width * step + x * step + column] = weights[(from * height + y) * width + x]! * input.scale;
+          }
+        }
+      }
     }
   }
-  replaceConstant(graph, convolution, 1, makeTensor(`${convolution.output![0]!}_weight_of_frame`, 'float32', dimsOf(tensor), folded));
+  replaceConstant(graph, node, 1, makeTensor(`${node.output![0]!}_weight_of_frame`, 'float32', [filters, 3, height * step, width * step], folded));
+  if (step > 1) enlargeWindow(node, step);
+}
+
+function enlargeWindow(node: NodeProto, step: number): void {
+  const enlarged = (name: string, otherwise: readonly number[]): number[] => (intsOf(node, name) ?? otherwise).map((value) => value * step);
+  const window = { strides: { ints: enlarged('strides', [1, 1]) }, pads: { ints: enlarged('pads', [0, 0, 0, 0]) } };
+  // kernel_shape follows from the weights.
+  const rest = node.attribute!.filter(({ name }) => !['strides', 'pads', 'kernel_shape'].includes(name ?? ''));
+  node.attribute = [...rest, ...makeNode('Conv', '', [], [], window).attribute!];
 }
 
 /** Puts a constant of a node's own in place of one that others may read, too; one that nobody reads any more goes. */
@@ -171,15 +168,18 @@ function replaceConstant(graph: GraphProto, node: NodeProto, index: number, tens
 
 /** Every step on its own, in the order that moves the fewest bytes. */
 function prependSteps(graph: GraphProto, input: ModelInput, isNchw: boolean): void {
-  const order = makeTensor('frame_order', 'int64', [3], BigInt64Array.from(CHANNELS[input.color], (channel) => BigInt(PLANES.indexOf(channel))));
-  addInitializer(graph, order);
+  addInitializer(graph, makeTensor('frame_order', 'int64', [3], BigInt64Array.from(CHANNELS[input.color], (channel) => BigInt(PLANES.indexOf(channel)))));
   const steps = [makeStep('Gather', ['frame_order'], { axis: { i: 1 } })];
+  if (!isNchw) steps.push(makeStep('Transpose', [], { perm: { ints: [0, 2, 3, 1] } }));
   if (input.dtype === 'float32') steps.push(makeStep('Cast', [], { to: { i: FLOAT } }));
   if (input.mean.some((value) => value !== 0)) steps.push(makeStep('Sub', [meanTensor(graph, input.mean, isNchw ? [1, 3, 1, 1] : [1, 1, 1, 3])]));
   if (input.scale !== 1) steps.push(makeStep('Mul', [scalar(graph, 'frame_scale', input.scale)]));
-  if (!isNchw) steps.splice(1, 0, makeStep('Transpose', [], { perm: { ints: [0, 2, 3, 1] } }));
-  const nodes = steps.map((step, i) => step(i === 0 ? FRAME_INPUT : `frame_${i}`, i === steps.length - 1 ? pictureName(input) : `frame_${i + 1}`));
-  graph.node = [...nodes, ...(graph.node ?? [])];
+  graph.node = [...chain(steps, pictureName(input)), ...(graph.node ?? [])];
+}
+
+/** One step after the other, from the frame to `last`. */
+function chain(steps: readonly Step[], last: string): NodeProto[] {
+  return steps.map((step, i) => step(i === 0 ? FRAME_INPUT : `frame_${i}`, i === steps.length - 1 ? last : `frame_${i + 1}`));
 }
 
 type Step = (from: string, to: string) => NodeProto;
