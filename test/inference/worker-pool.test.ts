@@ -69,14 +69,14 @@ describe('requests', () => {
 
   test('go to the worker with the fewest', async () => {
     const pool = await startPool(2);
-    const held = pool.run({ order: 'hold' });
+    const held = rejectionOf(pool.run({ order: 'hold' }));
     const served = await Promise.all([pool.run(echo(1)), pool.run(echo(2))]);
     // The first of the two makes both even; by the second, the holding one is as good as the other.
     expect(served[0].worker).toBe('w-1');
     const later = await pool.run(echo(3));
     expect(later.worker).toBe('w-1');
     await pool.close();
-    expect((await rejectionOf(held)).code).toBe('ERR_WORKER_DIED');
+    expect((await held).code).toBe('ERR_WORKER_DIED');
   });
 
   test('fail by themselves: the next one is served by the same worker', async () => {
