@@ -1,5 +1,5 @@
-import { concat, defer, EMPTY, map, type Observable, repeat, tap, throwError } from 'rxjs';
-import { AppError, toAppError } from '../../core/errors.js';
+import { concat, defer, EMPTY, map, type Observable, repeat, throwError } from 'rxjs';
+import { AppError } from '../../core/errors.js';
 import type { CaptureTime, Frame, FrameFormat } from '../../core/frame.js';
 import type { FramePool } from '../../core/frame-pool.js';
 import type { Source, SourceDropReason } from '../../core/source.js';
@@ -67,20 +67,9 @@ class DatasetSource implements Source {
 
   #play(): Observable<Frame> {
     const builder = new FrameBuilder(this.name, this.#options.format);
-    this.#events.emit('connecting', `opening ${this.location}`);
     const pass$ = defer(() => this.#pass(builder));
-    return (this.#options.loop ? pass$.pipe(repeat()) : pass$).pipe(
-      tap({
-        next: () => {
-          if (this.#events.state !== 'running') this.#events.emit('running', `reading ${this.location}`);
-        },
-        complete: () => this.#events.emit('ended', `all ${builder.nextSequence} pictures of ${this.location} were read`),
-        error: (error: unknown) => {
-          const { message, code } = toAppError(error);
-          this.#events.emit('failed', message, { code });
-        },
-      }),
-    );
+    const frames$ = this.#options.loop ? pass$.pipe(repeat()) : pass$;
+    return frames$.pipe(this.#events.follow(this.location, () => `${builder.nextSequence} pictures`));
   }
 
   /** The pictures once. */
