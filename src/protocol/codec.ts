@@ -1,15 +1,14 @@
-import { Packr, Unpackr } from 'msgpackr';
+import { Decoder, Encoder } from '@msgpack/msgpack';
 import { AppError } from '../core/errors.js';
 import { clientMessage, type ClientMessage, type ServerMessage, type PartialFrameMessage } from './messages.js';
 import type { Encoding } from './version.js';
 
-// Plain maps and no records: what every MessagePack library reads.
-const packr = new Packr({ useRecords: false, variableMapSize: true });
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
+const encoder = new Encoder({ ignoreUndefined: true });
+const decoder = new Decoder();
 
 /** One message as the bytes of a WebSocket message: text for `json`, binary for `msgpack`. */
 export function encodeMessage(message: ServerMessage | PartialFrameMessage<never>, encoding: Encoding): Buffer {
-  return encoding === 'json' ? Buffer.from(JSON.stringify(message)) : packr.pack(message);
+  return encoding === 'json' ? Buffer.from(JSON.stringify(message)) : bytesOf(encoder.encode(message));
 }
 
 /**
@@ -31,10 +30,15 @@ export function decodeClientMessage(bytes: Buffer, isBinary: boolean, encoding: 
 
 function parse(bytes: Buffer, encoding: Encoding): unknown {
   try {
-    return encoding === 'json' ? (JSON.parse(bytes.toString('utf8')) as unknown) : (unpackr.unpack(bytes) as unknown);
+    return encoding === 'json' ? (JSON.parse(bytes.toString('utf8')) as unknown) : decoder.decode(bytes);
   } catch (cause) {
     throw invalid(`Expected ${encoding === 'json' ? 'JSON' : 'MessagePack'}, found bytes that are not.`, cause);
   }
+}
+
+/** The same memory as a Buffer. */
+function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function invalid(message: string, cause?: unknown): AppError {

@@ -1,4 +1,4 @@
-import { Packr } from 'msgpackr';
+import { encode } from '@msgpack/msgpack';
 
 /** Plain MessagePack, as any client's library writes it. */
-export const packr = new Packr({ useRecords: false });
+export const packr = { pack: (value: unknown): Buffer => Buffer.from(encode(value)) };

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { WebSocket, type ClientOptions } from 'ws';
-import { unpack } from 'msgpackr';
+import { decode } from '@msgpack/msgpack';
 import type { ClientMessageInput } from '../../src/protocol/index.js';
 
 export type Received = Record<string, unknown> & { type: string };
@@ -18,7 +18,7 @@ export class TestClient {
     this.socket = new WebSocket(url, protocols, options);
     this.socket.on('message', (data: Buffer, isBinary) => {
       if (isBinary && this.socket.protocol !== 'lynceus.v1.msgpack') this.previews.push(data);
-      else this.received.push((isBinary ? unpack(data) : JSON.parse(data.toString())) as Received);
+      else this.received.push((isBinary ? decode(data) : JSON.parse(data.toString())) as Received);
       this.#wake();
     });
     this.socket.on('close', (code, reason) => {
