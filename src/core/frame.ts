@@ -109,15 +109,14 @@ export class Frame implements FrameFacts {
 export class StereoFrame {
   readonly left: Frame;
   readonly right: Frame;
+  /** Right minus left, microseconds, in the time that they were paired by. */
+  readonly skewUs: number;
 
-  constructor(left: Frame, right: Frame) {
+  /** @param skewUs of presentation times where absent. */
+  constructor(left: Frame, right: Frame, skewUs = right.ptsUs - left.ptsUs) {
     this.left = left;
     this.right = right;
-  }
-
-  /** Right minus left presentation time, microseconds. */
-  get skewUs(): number {
-    return this.right.ptsUs - this.left.ptsUs;
+    this.skewUs = skewUs;
   }
 
   retain(): this {

@@ -1,0 +1,44 @@
+import { Observable, Subscription } from 'rxjs';
+import type { Frame, StereoFrame } from '../../core/frame.js';
+import type { StereoSide } from '../../core/stereo-source.js';
+import { StereoPairer, type StereoPairerOptions } from './stereo-pairer.js';
+
+/**
+ * Pairs the frames of two streams by their times.
+ *
+ * ```
+ * left   --0-----1-----2-----|      times of the frames
+ * right  ----0---------2--3--|
+ * pairs  ----0---------2-----|      and onUnpaired('left') for 1, ('right') for 3
+ * ```
+ *
+ * Completes when both have completed, errors with the first. Pairs belong to the subscriber; frames without a partner are released and
+ * counted, those that wait when it is unsubscribed are released. Where a stream's times go back (it starts again), its frames wait for
+ * the other's to go back too.
+ */
+export function pairByPts(left$: Observable<Frame>, right$: Observable<Frame>, options: StereoPairerOptions): Observable<StereoFrame> {
+  return new Observable((subscriber) => {
+    const pairer = new StereoPairer(options, (pair) => {
+      if (subscriber.closed) pair.release();
+      else subscriber.next(pair);
+    });
+    const subscription = new Subscription(() => pairer.clear());
+    const listen = (side: StereoSide, frames$: Observable<Frame>): void => {
+      if (subscription.closed || subscriber.closed) return;
+      const listener = frames$.subscribe({
+        next: (frame) => {
+          if (subscription.closed) frame.release();
+          else pairer.push(side, frame);
+        },
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => {
+          if (pairer.end(side)) subscriber.complete();
+        },
+      });
+      subscription.add(listener);
+    };
+    subscriber.add(subscription);
+    listen('left', left$);
+    listen('right', right$);
+  });
+}
