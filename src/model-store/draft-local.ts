@@ -4,7 +4,7 @@ import { AppError } from '../core/errors.js';
 import type { HeadKind, ModelInput } from '../core/manifest.js';
 import { importDarknet } from '../onnx/import-darknet.js';
 import { inspectModel, type ModelFacts } from '../onnx/inspect.js';
-import type { ModelMetadata } from '../onnx/model-proto.js';
+import type { Dim, ModelMetadata } from '../onnx/model-proto.js';
 import { parseNames } from '../onnx/names-metadata.js';
 import { recogniseHead } from '../onnx/recognise-head.js';
 import { labelsFor, type AddOptions, type ModelDraft } from './draft.js';
@@ -23,6 +23,7 @@ export async function draftLocal(local: LocalModel, options: AddOptions): Promis
 
 function draftDarknet({ name, cfg, weights, labels }: LocalDarknet, options: AddOptions): ModelDraft {
   const { onnx, input, head, classCount } = importDarknet(cfg, weights, options.size ? { size: options.size } : {});
+  if (options.head && options.head !== head.kind) throw new AppError('ERR_USAGE', `The .cfg has a ${head.kind} head, not ${options.head}`, { fix: 'Leave --head out: a .cfg says it all.' });
   return {
     title: name.replace(/\.cfg$/i, ''),
     licence: 'unknown',
@@ -93,9 +94,16 @@ function inputShape({ inputs, metadata }: ModelFacts, { size }: AddOptions): Inp
     name,
     layout,
     dtype: dataType,
-    width: typeof width === 'number' ? width : (size?.width ?? metaWidth ?? USUAL_SIZE_PX),
-    height: typeof height === 'number' ? height : (size?.height ?? metaHeight ?? USUAL_SIZE_PX),
+    width: sideOf('width', width, size?.width, metaWidth),
+    height: sideOf('height', height, size?.height, metaHeight),
   };
+}
+
+/** What the graph says counts; the user, the metadata and custom come where it leaves the size open. */
+function sideOf(name: string, fixed: Dim | undefined, asked: number | undefined, inMetadata: number | undefined): number {
+  if (typeof fixed !== 'number') return asked ?? inMetadata ?? USUAL_SIZE_PX;
+  if (asked === undefined || asked === fixed) return fixed;
+  throw new AppError('ERR_USAGE', `The model was exported for a ${name} of ${fixed}, --size asks for ${asked}`, { fix: 'Leave --size out, or export the model anew with a dynamic size.' });
 }
 
 /** Ultralytics writes `[height, width]`. */

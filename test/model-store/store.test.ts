@@ -84,6 +84,10 @@ describe("a user's own YOLOv5 export needs a file name and nothing more", () => 
     expect((await store.add(path, { id: 'small', size: { width: 128, height: 96 } })).manifest.input).toMatchObject({ width: 128, height: 96 });
   });
 
+  test('a size that the file fixes cannot be changed', async () => {
+    await expect(store.add(write('own.onnx', yolov5Export()), { size: { width: 320, height: 320 } })).rejects.toMatchObject({ code: 'ERR_USAGE', message: expect.stringContaining('a width of 640') as string });
+  });
+
   test('input facts can be overruled', async () => {
     const { manifest } = await store.add(write('own.onnx', yolov5Export()), { fit: 'stretch', color: 'bgr', scale: 1 });
     expect(manifest.input).toMatchObject({ fit: 'stretch', color: 'bgr', scale: 1 });
@@ -119,6 +123,12 @@ describe('a Darknet pair', () => {
     expect((await store.add(cfg)).manifest.labels).toEqual(COCO_LABELS);
     const darknetNames = COCO_LABELS.join('\n').replace('motorcycle', 'motorbike').replace('couch', 'sofa');
     expect((await store.add(cfg, { id: 'named', labels: write('coco.names', darknetNames) })).manifest.labels).toEqual(COCO_LABELS);
+  });
+
+  test('another size is imported, another head is not', async () => {
+    const cfg = writePair('pair/net');
+    expect((await store.add(cfg, { size: { width: 64, height: 32 } })).manifest.input).toMatchObject({ width: 64, height: 32 });
+    await expect(store.add(cfg, { id: 'other', head: 'yolov5' })).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
 
   test('names of another number of classes are refused', async () => {
