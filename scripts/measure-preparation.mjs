@@ -1,4 +1,5 @@
 // What the prepared variant of a model costs more (or less) than the model itself: medians of interleaved runs, JSON on stdout.
+// CPU time beside wall time: on a busy machine only the former says something.
 //   node scripts/measure-preparation.mjs <model id or path> [threads] [runs]
 import { readFileSync } from 'node:fs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -13,16 +14,21 @@ const original = await InferenceSession.create(readFileSync(modelPath), options)
 const prepared = await InferenceSession.create(readFileSync(preparedPath), options);
 const pixels = Uint8Array.from({ length: 3 * width * height }, (_, i) => (i * 2654435761) >>> 24);
 const contenders = [
-  { session: original, feeds: { [original.inputNames[0]]: dtype === 'uint8' ? new Tensor('uint8', pixels, dims) : new Tensor('float32', Float32Array.from(pixels, (value) => value * manifest.input.scale), dims) }, times: [] },
-  { session: prepared, feeds: { frame: new Tensor('uint8', pixels, [1, 3, height, width]) }, times: [] },
+  { session: original, feeds: { [original.inputNames[0]]: dtype === 'uint8' ? new Tensor('uint8', pixels, dims) : new Tensor('float32', Float32Array.from(pixels, (value) => value * manifest.input.scale), dims) }, times: [], cpu: [] },
+  { session: prepared, feeds: { frame: new Tensor('uint8', pixels, [1, 3, height, width]) }, times: [], cpu: [] },
 ];
 for (let run = -20; run < Number(runs); run++) {
-  for (const { session, feeds, times } of run % 2 === 0 ? contenders : contenders.toReversed()) {
+  for (const { session, feeds, times, cpu } of run % 2 === 0 ? contenders : contenders.toReversed()) {
+    const usage = process.cpuUsage();
     const start = process.hrtime.bigint();
     await session.run(feeds);
-    if (run >= 0) times.push(Number(process.hrtime.bigint() - start) / 1e6);
+    const { user, system } = process.cpuUsage(usage);
+    if (run < 0) continue;
+    times.push(Number(process.hrtime.bigint() - start) / 1e6);
+    cpu.push((user + system) / 1e3);
   }
 }
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-const [originalMs, preparedMs] = contenders.map(({ times }) => Number(median(times).toFixed(3)));
-console.log(JSON.stringify({ model: manifest.id, threads: Number(threads), runs: Number(runs), originalMs, preparedMs, extraMs: Number((preparedMs - originalMs).toFixed(3)) }));
+const median = (values) => Number(values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)].toFixed(3));
+const [originalMs, preparedMs] = contenders.map(({ times }) => median(times));
+const [originalCpuMs, preparedCpuMs] = contenders.map(({ cpu }) => median(cpu));
+console.log(JSON.stringify({ model: manifest.id, threads: Number(threads), runs: Number(runs), originalMs, preparedMs, originalCpuMs, preparedCpuMs }));
