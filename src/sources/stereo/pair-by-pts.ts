@@ -1,4 +1,4 @@
-import { Observable, Subscription } from 'rxjs';
+import { filter, map, Observable, share, Subscription } from 'rxjs';
 import type { Frame, StereoFrame } from '../../core/frame.js';
 import type { StereoSide } from '../../core/stereo-source.js';
 import { StereoPairer, type StereoPairerOptions } from './stereo-pairer.js';
@@ -41,4 +41,21 @@ export function pairByPts(left$: Observable<Frame>, right$: Observable<Frame>, o
     listen('left', left$);
     listen('right', right$);
   });
+}
+
+/** A frame of one side, where both come in one stream. */
+export interface SidedFrame {
+  readonly side: StereoSide;
+  readonly frame: Frame;
+}
+
+/** As `pairByPts`, of one stream that holds the frames of both sides. */
+export function pairSides(frames$: Observable<SidedFrame>, options: StereoPairerOptions): Observable<StereoFrame> {
+  const shared$ = frames$.pipe(share());
+  const only = (wanted: StereoSide): Observable<Frame> =>
+    shared$.pipe(
+      filter(({ side }) => side === wanted),
+      map(({ frame }) => frame),
+    );
+  return pairByPts(only('left'), only('right'), options);
 }
