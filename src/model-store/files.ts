@@ -52,35 +52,19 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
 }
 
 /**
- * Puts a folder of files in place in one step. One that is there already is replaced, as the newer one is meant; readers that have its
- * files open keep them.
+ * Puts a folder of files in place in one step. One that is there already stays: folders are named after what they hold, so another
+ * process was faster and wrote the same. Readers never see a folder go.
  */
 export async function writeFolderAtomic(folder: string, files: Readonly<Record<string, Uint8Array | string>>): Promise<void> {
   const temporary = temporaryPath(folder);
   try {
     await mkdir(temporary, { recursive: true });
     for (const [name, bytes] of Object.entries(files)) await writeFile(join(temporary, name), bytes);
-    await replaceFolder(temporary, folder);
+    await rename(temporary, folder);
   } catch (error) {
     await discard(temporary);
-    throw writeError(error, folder);
+    if (!['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')) throw writeError(error, folder);
   }
-}
-
-/** Renames cannot replace a folder that has files: the old one steps aside first. */
-async function replaceFolder(from: string, to: string): Promise<void> {
-  const aside = temporaryPath(to);
-  await rename(to, aside).catch((error: unknown) => {
-    if (systemErrorCode(error) !== 'ENOENT') throw error;
-  });
-  try {
-    await rename(from, to);
-  } catch (error) {
-    // Another process was faster and wrote the same model.
-    if (!['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')) throw error;
-    await rm(from, { recursive: true, force: true });
-  }
-  await rm(aside, { recursive: true, force: true });
 }
 
 /** After a failure: what went wrong first is what the user has to hear of. */

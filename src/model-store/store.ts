@@ -6,7 +6,7 @@ import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
 import { download, publicUrl, type DownloadOptions, type DownloadProgress } from './download.js';
 import { idFromFileName, MODEL_FILE, type AddOptions, type ModelDraft } from './draft.js';
 import { draftLocal } from './draft-local.js';
-import { exists, isFile, isFolder, sha256Of, sha256OfFile, writeFolderAtomic } from './files.js';
+import { exists, isFile, isFolder, sha256Of, sha256OfFile, writeFileAtomic, writeFolderAtomic } from './files.js';
 import { readLocalModel, type LocalModel } from './local-files.js';
 import { hasManifest, MANIFEST_FILE, manifestText, readManifest, readVerifiedModel, writeModelFolder } from './model-folder.js';
 import { ensurePrepared } from './prepared.js';
@@ -136,7 +136,7 @@ export class ModelStore {
     // The sum in the name: a new version of the package brings a new folder and leaves the one that others may be reading.
     const folder = join(this.#paths.cache, 'shipped', `${manifest.id}-${manifest.sha256.slice(0, 16)}`);
     const isIntact = (await isFile(join(folder, MODEL_FILE))) && (await sha256OfFile(join(folder, MODEL_FILE))) === manifest.sha256;
-    if (!isIntact) await writeFolderAtomic(folder, { [MODEL_FILE]: (await importShipped(shipped)).onnx });
+    if (!isIntact) await writeFileAtomic(join(folder, MODEL_FILE), (await importShipped(shipped)).onnx);
     // The shipped manifest counts: thresholds or labels may have been corrected since the import.
     return this.#load(folder, folder, manifest);
   }
