@@ -17,6 +17,8 @@ export interface DecodeRequest {
   readonly views: readonly FfmpegView[];
   readonly decodeThreads: number;
   readonly socketPath: string;
+  /** Where the sender's clock is to be sent; see `referenceTimeOutput`. */
+  readonly senderTimePath?: string | undefined;
 }
 
 /** Name of a view's scale filter, by which its line in the log is told. */
@@ -34,25 +36,43 @@ const RISING_PTS = "setpts='if(gt(PTS,PREV_INPTS),PREV_OUTPTS+PTS-PREV_INPTS,if(
 const LISTEN_TIMEOUT_MS = 10_000;
 
 /** Options of an ffmpeg that decodes one input and sends raw frames as NUT into a socket that it listens on. */
-export function ffmpegArguments(request: DecodeRequest, binaries: FfmpegBinaries): { inputOptions: string[]; output: FfmpegOutput } {
-  const { views, inputOptions, decodeThreads, socketPath } = request;
+export function ffmpegArguments(request: DecodeRequest, binaries: FfmpegBinaries): { inputOptions: string[]; outputs: FfmpegOutput[] } {
+  const { inputOptions, decodeThreads, senderTimePath } = request;
   const logging = ['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'repeat+level+verbose'];
-  const picked = views.length === 1 ? ['-map', '0:V:0', '-filter:v', singleGraph(request)] : splitGraph(request);
   return {
     inputOptions: [...logging, '-filter_threads', '1', '-filter_complex_threads', '1', '-copyts', '-threads', `${decodeThreads}`, ...inputOptions],
-    output: {
-      target: `unix:${socketPath}`,
-      options: [
-        ...picked,
-        ...everyFrameOnce(binaries),
-        // The input's own tick, or time stamps would be rounded to the nominal frame rate.
-        ...['-enc_time_base', '-1'],
-        // Since 5.1 even the raw "encoder" works in as many threads as there are cores, and holds a frame back for each.
-        ...['-map_metadata', '-1', '-map_chapters', '-1', '-c:v', 'rawvideo', '-threads', '1', '-f', 'nut', '-write_index', '0', '-flush_packets', '1'],
-        ...['-listen', '1', '-timeout', `${LISTEN_TIMEOUT_MS}`],
-      ],
-    },
+    outputs: [framesOutput(request, binaries), ...(senderTimePath ? [referenceTimeOutput(senderTimePath)] : [])],
   };
+}
+
+function framesOutput(request: DecodeRequest, binaries: FfmpegBinaries): FfmpegOutput {
+  const picked = request.views.length === 1 ? ['-map', '0:V:0', '-filter:v', singleGraph(request)] : splitGraph(request);
+  return listeningOutput(request.socketPath, [
+    ...picked,
+    ...everyFrameOnce(binaries),
+    // The input's own tick, or time stamps would be rounded to the nominal frame rate.
+    ...['-enc_time_base', '-1'],
+    // Since 5.1 even the raw "encoder" works in as many threads as there are cores, and holds a frame back for each.
+    ...['-map_metadata', '-1', '-map_chapters', '-1', '-c:v', 'rawvideo', '-threads', '1', '-f', 'nut', '-write_index', '0'],
+  ]);
+}
+
+/**
+ * The stream as it came, undecoded, as fragmented MP4: the only format in which ffmpeg passes on the sender's clock (of RTCP sender
+ * reports), a `prft` box before each frame.
+ */
+function referenceTimeOutput(socketPath: string): FfmpegOutput {
+  const fragments = ['-movflags', '+frag_every_frame+empty_moov+default_base_moof', '-write_prft', 'wallclock'];
+  return listeningOutput(socketPath, ['-map', '0:V:0', '-c', 'copy', '-map_metadata', '-1', '-f', 'mp4', ...fragments, '-avoid_negative_ts', 'disabled']);
+}
+
+function listeningOutput(socketPath: string, options: readonly string[]): FfmpegOutput {
+  return { target: `unix:${socketPath}`, options: [...options, '-flush_packets', '1', '-listen', '1', '-timeout', `${LISTEN_TIMEOUT_MS}`] };
+}
+
+/** Sender reports get into packets since ffmpeg 4.4. */
+export function knowsSenderTime({ libavformat: { major, minor } }: FfmpegBinaries): boolean {
+  return major > 58 || (major === 58 && minor >= 76);
 }
 
 /** Never duplicate nor drop: `-vsync` was renamed in ffmpeg 5.1 and the old name is deprecated. */

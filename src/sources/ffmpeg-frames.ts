@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Observable, type Subscriber } from 'rxjs';
@@ -10,10 +9,12 @@ import { frameBytes, type FrameFormat, type Size } from '../core/frame.js';
 import type { FramePool, PooledBuffer } from '../core/frame-pool.js';
 import type { Delivery, SourceDropReason } from '../core/source.js';
 import { ffmpegError } from './classify.js';
-import { ffmpegArguments, type FfmpegView, viewName } from './ffmpeg-arguments.js';
+import { ffmpegArguments, type FfmpegView, knowsSenderTime, viewName } from './ffmpeg-arguments.js';
+import { FfmpegSocket } from './ffmpeg-socket.js';
 import { type FfmpegChild, type FfmpegExit, findFfmpeg, startFfmpeg } from './ffmpeg.js';
 import { NutReader, type NutFrame } from './nut-reader.js';
 import { Pacer } from './pacer.js';
+import { PrftReader, type ReferenceTime } from './prft-reader.js';
 import { redact } from './redact.js';
 import { readStderrLine, StderrLog } from './stderr-log.js';
 
@@ -72,12 +73,19 @@ export interface FfmpegFramesOptions {
   readonly onEnd?: (end: FfmpegEnd) => void;
   /** Called when the input has been opened, with ffmpeg's names of the demuxer. */
   readonly onOpen?: (inputFormat: readonly string[]) => void;
+  /**
+   * Asks for the sender's clock (RTP only, ffmpeg 4.4 and newer): called for each packet, once it has been read. Where a sender gives no
+   * reports these are ffmpeg's own times: `SenderClock` tells them apart.
+   */
+  readonly onReferenceTime?: (time: ReferenceTime) => void;
+  /** The sender's clock cannot be had for this codec, and ffmpeg gives up: do without `onReferenceTime`. */
+  readonly onNoReferenceTime?: () => void;
 }
 
-/** Retry to connect so often: the socket appears when ffmpeg has opened its input, and it waits for us before it decodes. */
-const CONNECT_RETRY_MS = 5;
 /** ffmpeg logs the picture size before it sends the first frame; a log line may still be on its way through the other pipe. */
 const SIZE_TIMEOUT_MS = 3000;
+/** The compressed stream passes through it: a keyframe of a big camera in a few reads. */
+const SENDER_TIME_READ_BYTES = 65_536;
 
 /**
  * Frames of one run of ffmpeg, straight into pooled buffers.
@@ -106,9 +114,8 @@ class FfmpegRun {
   #child: FfmpegChild | undefined;
   #exit: FfmpegExit | undefined;
   #folder: string | undefined;
-  #socket: Socket | undefined;
-  #socketClosed = true;
-  #connectTimer: NodeJS.Timeout | undefined;
+  #frames: FfmpegSocket | undefined;
+  #senderTimes: FfmpegSocket | undefined;
   #sizeTimer: NodeJS.Timeout | undefined;
   #waitsForSize = false;
   #stopWaitingForBuffer: (() => void) | undefined;
@@ -141,17 +148,19 @@ class FfmpegRun {
     try {
       const folder = mkdtempSync(join(socketRoot(), 'lynceus-'));
       this.#folder = folder;
+      const binaries = findFfmpeg();
       const socketPath = join(folder, 'frames');
-      const { input, format } = this.#options;
-      const { inputOptions: own = [], decodeThreads = 1 } = this.#options;
-      const { inputOptions, output } = ffmpegArguments({ format, views: this.#views, inputOptions: own, decodeThreads, socketPath }, findFfmpeg());
-      const child = startFfmpeg({ input, inputOptions, outputs: [output], onLine: (line) => this.#readLine(line) });
+      const senderTimePath = this.#options.onReferenceTime && knowsSenderTime(binaries) ? join(folder, 'times') : undefined;
+      const { input, format, inputOptions = [], decodeThreads = 1 } = this.#options;
+      const request = { format, views: this.#views, inputOptions, decodeThreads, socketPath, senderTimePath };
+      const child = startFfmpeg({ input, ...ffmpegArguments(request, binaries), onLine: (line) => this.#readLine(line) });
       this.#child = child;
       void child.exited.then((exit) => {
         this.#exit = exit;
         this.#finishWhenDrained();
       });
-      this.#connect(socketPath);
+      this.#frames = this.#connectFrames(socketPath);
+      if (senderTimePath) this.#senderTimes = this.#connectSenderTimes(senderTimePath);
     } catch (error) {
       this.#fail(toAppError(error, 'ERR_FFMPEG_FAILED'));
     }
@@ -160,11 +169,11 @@ class FfmpegRun {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    clearTimeout(this.#connectTimer);
     clearTimeout(this.#sizeTimer);
     clearTimeout(this.#paceTimer);
     this.#stopWaitingForBuffer?.();
-    this.#socket?.destroy();
+    this.#frames?.close();
+    this.#senderTimes?.close();
     this.#child?.stop();
     this.#removeFolder();
     this.#reserved?.free();
@@ -174,27 +183,26 @@ class FfmpegRun {
     this.#spare = undefined;
   }
 
-  #connect(socketPath: string): void {
-    // onread is the zero-copy way in: the kernel writes where region() points, mostly into a pooled buffer.
-    const socket = connect({
-      path: socketPath,
-      onread: { buffer: () => this.#reader.region(), callback: (count: number) => this.#received(count) },
+  #connectFrames(path: string): FfmpegSocket {
+    return new FfmpegSocket(path, {
+      region: () => this.#reader.region(),
+      received: (count) => this.#received(count),
+      connected: () => this.#removeFolderWhenConnected(),
+      closed: () => this.#finishWhenDrained(),
     });
-    socket.once('connect', () => {
-      this.#socket = socket;
-      this.#socketClosed = false;
-      this.#removeFolder();
-    });
-    socket.on('error', () => {
-      // Not there yet, or gone: 'close' follows in both cases.
-    });
-    socket.once('close', () => {
-      if (this.#socket === socket) {
-        this.#socketClosed = true;
-        this.#finishWhenDrained();
-      } else if (!this.#stopped && !this.#exit) {
-        this.#connectTimer = setTimeout(() => this.#connect(socketPath), CONNECT_RETRY_MS);
-      }
+  }
+
+  #connectSenderTimes(path: string): FfmpegSocket {
+    const buffer = new Uint8Array(SENDER_TIME_READ_BYTES);
+    const reader = new PrftReader((time) => this.#options.onReferenceTime?.(time));
+    return new FfmpegSocket(path, {
+      region: () => buffer,
+      received: (count) => {
+        reader.push(buffer.subarray(0, count));
+        return true;
+      },
+      connected: () => this.#removeFolderWhenConnected(),
+      closed: () => undefined,
     });
   }
 
@@ -212,7 +220,7 @@ class FfmpegRun {
   #resume(): void {
     if (this.#stopped || !this.#reader.blocked) return;
     try {
-      if (this.#reader.resume() && !this.#isStopped()) this.#socket?.resume();
+      if (this.#reader.resume() && !this.#isStopped()) this.#frames?.resume();
     } catch (error) {
       this.#fail(toAppError(error));
     }
@@ -298,6 +306,9 @@ class FfmpegRun {
       case 'frame_lost':
         for (const view of this.#views.keys()) this.#options.onDropped?.('corrupt', 1, view);
         return;
+      case 'copy_failed':
+        this.#options.onNoReferenceTime?.();
+        return;
       case 'cut':
         this.#cut = true;
     }
@@ -316,7 +327,7 @@ class FfmpegRun {
 
   /** The end is reached when the process is gone, its log is read and the socket is empty: frames come before their end. */
   #finishWhenDrained(): void {
-    if (this.#stopped || !this.#exit || !this.#socketClosed) return;
+    if (this.#stopped || !this.#exit || this.#frames?.isOpen === true) return;
     const problems = this.#log.lines;
     const error = this.#endError(this.#exit, problems);
     if (error) {
@@ -341,6 +352,10 @@ class FfmpegRun {
   /** A getter in disguise: a frame that was just handed out may have led to our own end. */
   #isStopped(): boolean {
     return this.#stopped;
+  }
+
+  #removeFolderWhenConnected(): void {
+    if (this.#frames?.isConnected === true && this.#senderTimes?.isConnected !== false) this.#removeFolder();
   }
 
   #removeFolder(): void {

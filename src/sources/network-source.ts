@@ -6,7 +6,7 @@ import type { FramePool } from '../core/frame-pool.js';
 import type { Delivery, Source, SourceDropReason } from '../core/source.js';
 import { ArrivalClock } from './arrival-clock.js';
 import { classifyFfmpeg } from './classify.js';
-import { type DecodedFrame, type FfmpegEnd, ffmpegFrames } from './ffmpeg-frames.js';
+import { type DecodedFrame, type FfmpegEnd, ffmpegFrames, type FfmpegFramesOptions } from './ffmpeg-frames.js';
 import { findFfmpeg } from './find-ffmpeg.js';
 import { FrameBuilder } from './frame-builder.js';
 import { FrozenPicture } from './frozen-picture.js';
@@ -14,6 +14,7 @@ import { isUntimed, needsPacing, networkInputOptions, schemeOf, type Transport }
 import { Backoff, type BackoffOptions } from './reconnect.js';
 import { createRedactor, redactUrl } from './redact.js';
 import { resolveHost } from './resolve-host.js';
+import { SenderClock } from './sender-clock.js';
 import { SourceEvents } from './source-events.js';
 
 export interface NetworkSourceOptions {
@@ -92,6 +93,8 @@ class NetworkRun {
   readonly #backoff: Backoff;
   readonly #onDropped: Source['onDropped'];
   #connection: Connection | undefined;
+  /** Until it turns out that this camera's codec doesn't allow it. */
+  #wantsSenderTime: boolean;
   #retryTimer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -103,17 +106,19 @@ class NetworkRun {
     this.#onDropped = onDropped;
     this.#builder = new FrameBuilder(settings.name, settings.format);
     this.#backoff = new Backoff(settings.backoff);
+    this.#wantsSenderTime = !settings.lossless && schemeOf(settings.url).startsWith('rtsp');
   }
 
   connect(): void {
     this.#events.emit('connecting', `connecting to ${this.#location}`);
-    this.#connection = new Connection(this.#settings, this.#location, {
+    this.#connection = new Connection(this.#settings, this.#location, this.#wantsSenderTime, {
       frame: (decoded, capture) => this.#pass(decoded, capture),
       frozen: (frozen) => this.#tellFrozen(frozen),
       dropped: (reason, count) => {
         this.#builder.skip(count);
         this.#onDropped(reason, count);
       },
+      noSenderTime: () => (this.#wantsSenderTime = false),
       ended: (error, framesForMs) => this.#ended(error, framesForMs),
     });
     void this.#connection.open();
@@ -142,7 +147,12 @@ class NetworkRun {
   /** @param error undefined where the stream ended in good order. */
   #ended(error: AppError | undefined, framesForMs: number): void {
     if (this.#stopped) return;
+    const triedSenderTime = this.#connection?.wantsSenderTime === true;
     this.#connection = undefined;
+    if (triedSenderTime && !this.#wantsSenderTime) {
+      this.connect(); // our own wish made it fail: again without, and nobody need know
+      return;
+    }
     if (this.#settings.lossless) {
       this.#endForGood(error);
       return;
@@ -168,6 +178,7 @@ class NetworkRun {
 interface ConnectionHandlers {
   frame(decoded: DecodedFrame, capture: CaptureTime): void;
   frozen(frozen: boolean): void;
+  noSenderTime(): void;
   dropped(reason: SourceDropReason, count: number): void;
   /** Called once, when nothing more comes: the process is being stopped or has ended. */
   ended(error: AppError | undefined, framesForMs: number): void;
@@ -175,10 +186,12 @@ interface ConnectionHandlers {
 
 /** One connection: an ffmpeg, and watches over its frames. */
 class Connection {
+  readonly wantsSenderTime: boolean;
   readonly #settings: Settings;
   readonly #location: string;
   readonly #handlers: ConnectionHandlers;
-  readonly #clock = new ArrivalClock();
+  readonly #arrivalClock = new ArrivalClock();
+  readonly #senderClock = new SenderClock();
   readonly #frozenPicture: FrozenPicture;
   #frames: Subscription | undefined;
   #watchdog: NodeJS.Timeout | undefined;
@@ -189,7 +202,8 @@ class Connection {
   #lastFrameMs: number;
   #closed = false;
 
-  constructor(settings: Settings, location: string, handlers: ConnectionHandlers) {
+  constructor(settings: Settings, location: string, wantsSenderTime: boolean, handlers: ConnectionHandlers) {
+    this.wantsSenderTime = wantsSenderTime;
     this.#settings = settings;
     this.#location = location;
     this.#handlers = handlers;
@@ -229,6 +243,7 @@ class Connection {
       ...(decodeThreads === undefined ? {} : { decodeThreads }),
       redact: createRedactor(this.#settings.url),
       onOpen: (inputFormat) => (this.#untimed = isUntimed(inputFormat)),
+      ...(this.wantsSenderTime ? this.#senderTime() : {}),
       onDropped: (reason, count) => this.#dropped(reason, count),
       onEnd: (end) => (this.#end = end),
     });
@@ -238,6 +253,13 @@ class Connection {
       error: (error: unknown) => this.#finish(toAppError(error)),
       complete: () => this.#finish(this.#endError()),
     });
+  }
+
+  #senderTime(): Pick<FfmpegFramesOptions, 'onReferenceTime' | 'onNoReferenceTime'> {
+    return {
+      onReferenceTime: (time) => this.#senderClock.observe(time, epochMs()),
+      onNoReferenceTime: () => this.#handlers.noSenderTime(),
+    };
   }
 
   #received(decoded: DecodedFrame): void {
@@ -264,8 +286,9 @@ class Connection {
     // A recording that is read at full speed: its arrival says nothing.
     if (this.#settings.lossless) return { clock: 'container_pts', epochMs: undefined, uncertaintyMs: undefined };
     const arrivedEpochMs = epochMs() - (monotonicMs() - firstByteMs);
-    const capture = this.#clock.observe(ptsUs, arrivedEpochMs);
-    return this.#untimed ? { ...capture, clock: 'host' } : capture;
+    const capture = this.#arrivalClock.observe(ptsUs, arrivedEpochMs);
+    if (this.#untimed) return { ...capture, clock: 'host' };
+    return this.#senderClock.captureOf(ptsUs, arrivedEpochMs) ?? capture;
   }
 
   /** A frame for which the pool had no buffer has come all the same. */

@@ -8,6 +8,8 @@ export type StderrFact =
   | { readonly kind: 'input_format'; readonly names: readonly string[] }
   /** A packet that couldn't be decoded: a frame less. */
   | { readonly kind: 'frame_lost' }
+  /** The copy of the stream for the sender's clock can't be written: MP4 doesn't know the codec. */
+  | { readonly kind: 'copy_failed' }
   /** The input ended before its own header or index says. */
   | { readonly kind: 'cut' };
 
@@ -17,6 +19,7 @@ const INPUT_FORMAT = /Input #0, (\S+), from '/;
 const FRAME_LOST = /Error while decoding stream #|Error submitting (?:a )?packet to (?:the )?decoder/;
 /** Matroska says `Read error` in 4.1. (`Packet corrupt` is no proof: a transport stream has it in its middle too.) */
 const CUT = /partial file|moov atom not found|File ended prematurely|Stream ends prematurely|^\[matroska[^\]]*\] \[error\] Read error/;
+const COPY_FAILED = /^\[mp4 @ [^\]]*\] \[(?:error|fatal)\]/;
 const PROBLEM = /\[(?:warning|error|fatal|panic)\]/;
 
 /** Reads one line; undefined for the many that say nothing to us. */
@@ -26,6 +29,7 @@ export function readStderrLine(line: string): StderrFact | undefined {
   const format = INPUT_FORMAT.exec(line);
   if (format) return { kind: 'input_format', names: format[1]!.split(',') };
   if (FRAME_LOST.test(line)) return { kind: 'frame_lost' };
+  if (COPY_FAILED.test(line)) return { kind: 'copy_failed' };
   if (CUT.test(line)) return { kind: 'cut' };
   return undefined;
 }
