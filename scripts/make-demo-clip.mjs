@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
 const FPS = 25;
-const CRF = '26';
+const CRF = '29';
 const SIZE = { width: 1280, height: 720 };
 const THREE_VERSION = '0.180.0';
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.png': 'image/png', '.jpg': 'image/jpeg' };
@@ -120,7 +120,7 @@ async function makeClip() {
   mkdirSync(path.dirname(options.out), { recursive: true });
   const colour = ['-color_primaries', 'bt709', '-color_trc', 'bt709', '-colorspace', 'bt709', '-color_range', 'tv'];
   const toYuv = ['-vf', 'vflip,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p'];
-  const encode = ['-c:v', 'libx264', '-profile:v', 'main', '-preset', 'slow', '-crf', CRF, '-g', '50', '-movflags', '+faststart'];
+  const encode = ['-c:v', 'libx264', '-profile:v', 'high', '-preset', 'slow', '-crf', CRF, '-g', '100', '-movflags', '+faststart'];
   const master = options.master ? [...toYuv, '-c:v', 'libx264', '-preset', 'ultrafast', '-qp', '0', ...colour, options.master] : [];
   const finish = ffmpeg([...toYuv, ...encode, ...colour, '-metadata', 'title=lynceus demo street', '-fflags', '+bitexact', options.out, ...master]);
   const frames = periodS * FPS;
