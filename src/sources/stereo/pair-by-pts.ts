@@ -49,13 +49,16 @@ export interface SidedFrame {
   readonly frame: Frame;
 }
 
-/** As `pairByPts`, of one stream that holds the frames of both sides. */
-export function pairSides(frames$: Observable<SidedFrame>, options: StereoPairerOptions): Observable<StereoFrame> {
+/**
+ * As `pairByPts`, of one stream that holds the frames of both sides in the order of their times, those of a pair with the same one: so a
+ * frame that meets a later one of its own side has no partner, and two buffers are enough.
+ */
+export function pairSides(frames$: Observable<SidedFrame>, onUnpaired: (side: StereoSide, count: number) => void): Observable<StereoFrame> {
   const shared$ = frames$.pipe(share());
   const only = (wanted: StereoSide): Observable<Frame> =>
     shared$.pipe(
       filter(({ side }) => side === wanted),
       map(({ frame }) => frame),
     );
-  return pairByPts(only('left'), only('right'), options);
+  return pairByPts(only('left'), only('right'), { toleranceUs: 0, maxWaiting: 1, onUnpaired });
 }

@@ -98,8 +98,7 @@ class SideBySideSource implements StereoSource {
     const sided$ = videoFileFrames({ ...this.#options, views: VIEWS[layout], delivery: this.delivery, onDropped }, this.#probe).pipe(
       map((decoded) => ({ side: SIDES[decoded.view]!, frame: builders[decoded.view]!.build(decoded, containerCapture(this.#probe, decoded.ptsUs)) })),
     );
-    // Both halves carry the time of their picture. The pool bounds what waits.
-    return pairSides(sided$, { toleranceUs: 0, maxWaiting: Infinity, onUnpaired }).pipe(
+    return pairSides(sided$, onUnpaired).pipe(
       tap({ complete: () => report.flush() }),
       this.#events.follow(this.location, () => `${builders[0]!.nextSequence} frames`),
     );

@@ -121,7 +121,7 @@ class StereoFolderSource implements StereoSource {
       this.onUnpaired(side, count);
       report.add(side, count);
     };
-    return pairSides(sided$, { toleranceUs: 0, maxWaiting: Infinity, onUnpaired });
+    return pairSides(sided$, onUnpaired);
   }
 
   #lose({ side, fileName }: Item, fault: string): void {
