@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Observable, type Subscriber } from 'rxjs';
 import { assert } from '../core/assert.js';
@@ -15,6 +13,7 @@ import { type FfmpegChild, type FfmpegExit, findFfmpeg, startFfmpeg } from './ff
 import { NutReader, type NutFrame } from './nut-reader.js';
 import { Pacer } from './pacer.js';
 import { PrftReader, type ReferenceTime } from './prft-reader.js';
+import { createPrivateFolder, removePrivateFolder } from './private-folder.js';
 import { redact } from './redact.js';
 import { readStderrLine, StderrLog } from './stderr-log.js';
 
@@ -146,7 +145,7 @@ class FfmpegRun {
 
   start(): void {
     try {
-      const folder = mkdtempSync(join(socketRoot(), 'lynceus-'));
+      const folder = createPrivateFolder();
       this.#folder = folder;
       const binaries = findFfmpeg();
       const socketPath = join(folder, 'frames');
@@ -359,13 +358,7 @@ class FfmpegRun {
   }
 
   #removeFolder(): void {
-    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#folder) removePrivateFolder(this.#folder);
     this.#folder = undefined;
   }
-}
-
-/** The address of a socket holds 107 bytes: where TMPDIR is longer than that allows, /tmp has to do. */
-function socketRoot(): string {
-  const root = tmpdir();
-  return root.length <= 80 ? root : '/tmp';
 }

@@ -179,6 +179,22 @@ describe('the end of a process', () => {
   });
 });
 
+it('leaves no socket behind where we exit before ffmpeg has opened its input', async () => {
+  const script = `
+    import { createServer } from 'node:net';
+    import { FramePool } from './dist/core/frame-pool.js';
+    import { createNetworkSource } from './dist/sources/network-source.js';
+    const mute = createServer(() => process.exit(0)).listen(0, '127.0.0.1', () => {
+      const url = 'rtsp://127.0.0.1:' + mute.address().port + '/';
+      const format = { size: { width: 64, height: 64 }, fit: 'stretch', padValue: 0 };
+      createNetworkSource({ name: 'mute', url, format, pool: new FramePool(2, 64 * 64 * 3) }).frames$.subscribe();
+    });`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: resolve(import.meta.dirname, '../..'), stdio: 'ignore' });
+  await once(parent, 'exit');
+  expect(parent.exitCode).toBe(0);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 it('says what ffmpeg said, where an input cannot be opened', async () => {
   const error = await decode({ input: 'file:/nowhere/at-all.mp4', format: FORMAT }).catch((thrown: unknown) => thrown as AppError);
   expect(error).toMatchObject({ code: 'ERR_FILE_NOT_FOUND', message: expect.stringContaining('No such file or directory') as string });
