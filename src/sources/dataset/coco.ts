@@ -75,9 +75,10 @@ export async function readCoco(folder: string, { annotations, pictures }: CocoLa
 }
 
 async function readImages(file: AnnotationFile, annotations: string, folder: string, pictures: string): Promise<DatasetImage[]> {
+  const present = new Set(await readdir(pictures));
   const wanted = await Promise.all(
     file.images.map(async ({ file_name: name, width, height }, i) => {
-      const path = await locate(name, folder, pictures, `${annotations}: images[${i}].file_name`);
+      const path = present.has(name) ? join(pictures, name) : await locate(name, folder, pictures, `${annotations}: images[${i}].file_name`);
       const stated: Size | undefined = width === undefined || height === undefined ? undefined : { width, height };
       return { path, stated, turning: stated ?? ('stored' as const) };
     }),
