@@ -50,6 +50,8 @@ class DatasetSource implements Source {
   readonly #options: DatasetSourceOptions;
   readonly #dataset: Dataset;
   readonly #frameRateFps: number;
+  /** Pictures of this run that were left out. */
+  #lost = 0;
 
   constructor(options: DatasetSourceOptions, dataset: Dataset) {
     this.#options = options;
@@ -67,9 +69,10 @@ class DatasetSource implements Source {
 
   #play(): Observable<Frame> {
     const builder = new FrameBuilder(this.name, this.#options.format);
+    this.#lost = 0;
     const pass$ = defer(() => this.#pass(builder));
     const frames$ = this.#options.loop ? pass$.pipe(repeat()) : pass$;
-    return frames$.pipe(this.#events.follow(this.location, () => `${builder.nextSequence} pictures`));
+    return frames$.pipe(this.#events.follow(this.location, () => `${builder.nextSequence} pictures${this.#lost ? ` (${this.#lost} of them broken)` : ''}`));
   }
 
   /** The pictures once. */
@@ -99,6 +102,7 @@ class DatasetSource implements Source {
 
   #lose({ fileName }: DatasetImage, fault: string, builder: FrameBuilder): void {
     builder.skip(1);
+    this.#lost += 1;
     this.onDropped('corrupt', 1);
     this.#events.emit(this.#events.state ?? 'connecting', `${fileName} was left out: ${fault}`, { code: 'ERR_FRAME_CORRUPT' });
   }

@@ -1,14 +1,12 @@
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Observable, type Subscriber, type Subscription } from 'rxjs';
 import { monotonicMs } from '../../core/clock.js';
-import type { AppError} from '../../core/errors.js';
-import { toAppError } from '../../core/errors.js';
+import { type AppError, toAppError } from '../../core/errors.js';
 import type { FrameFormat } from '../../core/frame.js';
 import type { FramePool } from '../../core/frame-pool.js';
 import { type DecodedFrame, ffmpegFrames } from '../ffmpeg-frames.js';
 import { Pacer } from '../pacer.js';
+import { LinkFolder } from './link-folder.js';
 import { isFault, type Orientation, type Picture, type PictureCodec, type PictureFile } from './dataset.js';
 
 /** A decoded picture and its place in the list that was asked for. `decoded.ptsUs` counts within one run of ffmpeg and means nothing. */
@@ -57,7 +55,6 @@ const ERROR_DETECTION: Readonly<Record<PictureCodec, string>> = {
 
 /** ffmpeg numbers the pictures of a run by whole seconds. */
 const PICTURE_US = 1_000_000;
-const LINKS_AT_A_TIME = 256;
 const UNDECODABLE = 'it is cut or damaged: ffmpeg cannot decode it';
 /** So many failed starts of ffmpeg in a row aren't the pictures' fault. */
 const FAILURES_IN_A_ROW = 8;
@@ -106,7 +103,7 @@ class PictureSequence {
   readonly #pacer = new Pacer();
   /** The picture whose turn it is. */
   #next = 0;
-  readonly #linked: Promise<string>;
+  readonly #linked: Promise<LinkFolder>;
   #paceTimer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -134,18 +131,15 @@ class PictureSequence {
     this.#stopped = true;
     clearTimeout(this.#paceTimer);
     for (const { run } of this.#groups) run?.unsubscribe();
-    void this.#linked.then((folder) => rm(folder, { recursive: true, force: true })).catch(() => undefined);
+    void this.#linked.then((folder) => folder.remove()).catch(() => undefined);
   }
 
-  /** ffmpeg reads numbered files: a folder of links gives it any list in any order. */
-  async #link(): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), 'lynceus-pictures-'));
+  async #link(): Promise<LinkFolder> {
+    const folder = await LinkFolder.create();
     for (const [i, group] of this.#groups.entries()) {
-      group.links = join(folder, `${i}-`);
-      for (let from = 0; from < group.members.length && !this.#stopped; from += LINKS_AT_A_TIME) {
-        const some = group.members.slice(from, from + LINKS_AT_A_TIME);
-        await Promise.all(some.map((index, k) => symlink(this.#options.pictures[index]!.path, `${group.links}${from + k}`)));
-      }
+      if (this.#stopped) break;
+      group.links = join(folder.path, `${i}-`);
+      await folder.link(`${i}-`, group.members.map((index) => this.#options.pictures[index]!.path));
     }
     return folder;
   }

@@ -1,4 +1,5 @@
-import { readdirSync, rmSync, truncateSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -144,6 +145,25 @@ describe('a folder of pictures', async () => {
     await play(folder);
     await play(folder, { take: 1 });
     await expect.poll(() => linkFolders().filter((name) => !before.includes(name))).toEqual([]);
+  });
+
+  it('not even where the process ends in mid-stream', () => {
+    const temporary = join(root, 'temporary');
+    mkdirSync(temporary);
+    const dist = new URL('../../../dist/', import.meta.url).href;
+    const script = `
+      import { readdirSync } from 'node:fs';
+      import { FramePool } from '${dist}core/frame-pool.js';
+      import { createDatasetSource } from '${dist}sources/dataset/dataset-source.js';
+      const format = { size: { width: 48, height: 48 }, fit: 'stretch', padValue: 0 };
+      const source = await createDatasetSource({ name: 'x', folder: ${JSON.stringify(folder)}, format, pool: new FramePool(2, 48 * 48 * 3) });
+      source.frames$.subscribe(() => {
+        console.log(readdirSync(${JSON.stringify(temporary)}).length);
+        process.exit(0);
+      });`;
+    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8', env: { ...process.env, TMPDIR: temporary } });
+    expect([status, stdout.trim()]).toEqual([0, '1']);
+    expect(readdirSync(temporary)).toEqual([]);
   });
 });
 
