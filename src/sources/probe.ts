@@ -1,5 +1,5 @@
 import { open, stat } from 'node:fs/promises';
-import { AppError, systemErrorCode } from '../core/errors.js';
+import { AppError, type ErrorCode, systemErrorCode } from '../core/errors.js';
 import { classifyFfmpeg } from './classify.js';
 import { beginsLikeMp4 } from './container-length.js';
 import { runFfprobe } from './ffmpeg.js';
@@ -15,6 +15,9 @@ export interface VideoProbe {
 
 /** Clocks that were never set write the epoch of MP4 (1904) or Unix. */
 const FIRST_PLAUSIBLE_EPOCH_MS = Date.UTC(1990, 0);
+
+/** What can be wrong with a file; ffmpeg's words about connections (`End of file`) only mean that there is no video in it. */
+const FILE_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ERR_SOURCE_FORMAT', 'ERR_SOURCE_CODEC', 'ERR_SOURCE_TRUNCATED']);
 
 /**
  * Looks into a video file.
@@ -66,7 +69,7 @@ async function ffprobe(path: string): Promise<Awaited<ReturnType<typeof runFfpro
     if (message.startsWith('ffprobe was killed')) return undefined;
     const lines = redact(message).replace(/\[error\] /g, '').trim().split('\n');
     const classified = classifyFfmpeg(lines, path);
-    if (classified && !(await isOnlyNamedMp4(classified, path))) throw classified;
+    if (classified && FILE_FAULTS.has(classified.code) && !(await isOnlyNamedMp4(classified, path))) throw classified;
     throw new AppError('ERR_SOURCE_FORMAT', `Expected a video in ${path} but ffprobe cannot read it (${lines.at(-1) ?? 'no details'}).`, {
       cause: error,
       fix: 'Check that it plays with ffplay or VLC.',
