@@ -4,7 +4,16 @@ import { clientMessage, type ClientMessage, type ServerMessage, type PartialFram
 import type { Encoding } from './version.js';
 
 const encoder = new Encoder({ ignoreUndefined: true });
-const decoder = new Decoder();
+// A few bytes can claim billions of elements, and the decoder makes room for what is claimed: no more than a message may have.
+const MAX_ELEMENTS = 256;
+const MAX_TEXT_BYTES = 16_384;
+const decoder = new Decoder({
+  maxArrayLength: MAX_ELEMENTS,
+  maxMapLength: MAX_ELEMENTS,
+  maxStrLength: MAX_TEXT_BYTES,
+  maxBinLength: MAX_TEXT_BYTES,
+  maxExtLength: MAX_TEXT_BYTES,
+});
 
 /** One message as the bytes of a WebSocket message: text for `json`, binary for `msgpack`. */
 export function encodeMessage(message: ServerMessage | PartialFrameMessage<never>, encoding: Encoding): Buffer {
