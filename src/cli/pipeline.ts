@@ -6,7 +6,7 @@ import type { Logger } from '../core/logger.js';
 import type { Overflow } from '../core/overflow.js';
 import type { Sink } from '../core/sink.js';
 import type { Delivery } from '../core/source.js';
-import { RunningStream, type PlannedStage } from '../graph/running-stream.js';
+import { type PlannedStage, RunningStream, type StreamPlan } from '../graph/running-stream.js';
 import type { ModelStore } from '../model-store/store.js';
 import { RuntimeMonitor } from '../timing/runtime-monitor.js';
 import { createSource, deliveryOf } from './sources.js';
@@ -57,8 +57,11 @@ export class Pipeline {
     return pipeline;
   }
 
+  /** Opens every source before the first frame comes in, so that one that can't be opened leaves no stream half started. */
   async start(): Promise<void> {
-    for (const prepared of this.#prepared) this.streams.push(await this.#startStream(prepared));
+    const plans: StreamPlan[] = [];
+    for (const prepared of this.#prepared) plans.push(await this.#plan(prepared));
+    this.streams.push(...plans.map((plan) => new RunningStream(plan)));
   }
 
   /** Frames that the source will give, where it knows. */
@@ -90,7 +93,7 @@ export class Pipeline {
     return { definition, delivery, stages };
   }
 
-  async #startStream({ definition, delivery, stages }: Prepared): Promise<RunningStream> {
+  async #plan({ definition, delivery, stages }: Prepared): Promise<StreamPlan> {
     const first = stages[0];
     assert(first, 'a stream has a stage');
     const { model } = first.made;
@@ -103,7 +106,7 @@ export class Pipeline {
     const sinks = await this.#options.sinksFor(definition.name, delivery);
     this.#sinks.push(...sinks);
     const planned: PlannedStage[] = stages.map(({ id, overflow, made }) => ({ id, overflow, stage: made.stage }));
-    return new RunningStream({
+    return {
       name: definition.name,
       source,
       stages: planned,
@@ -112,6 +115,6 @@ export class Pipeline {
       labels: model.manifest.labels,
       monitor: this.#monitor,
       log: this.#options.log,
-    });
+    };
   }
 }

@@ -155,8 +155,9 @@ export class RunningStream implements StreamView {
     const startedMs = monotonicMs();
     const booked = timings.map((timing) => withRuntime(timing, monitor));
     const deliver: RawTiming = { stage: DELIVER_STAGE, queuedMs: readyMs, startedMs, endedMs: monotonicMs(), worker: undefined, parts: [] };
-    booked.push(withRuntime(deliver, monitor));
+    // Read at once: whatever came between the two would be latency that no span has.
     const nowMs = monotonicMs();
+    booked.push(withRuntime(deliver, monitor));
     const endToEndMs = nowMs - result.frame.firstByteMs;
     this.#ledger.frameDelivered(booked, endToEndMs, nowMs);
     return { stream: name, result, labels, timings: booked, endToEndMs, emittedEpochMs: epochMs(), droppedSinceLast: this.#ledger.losses.takeSince() };

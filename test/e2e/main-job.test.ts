@@ -11,15 +11,9 @@ const home = tempFolder();
 const model = tinyModelFolder(home);
 
 /** The ledger's promise: its spans sum to the measured latency within 1 % or 0.2 ms. */
-function isBalanced({ timings, end_to_end_ms: endToEndMs }: FrameMessage): boolean {
+function expectBalanced({ timings, end_to_end_ms: endToEndMs }: FrameMessage): void {
   const sum = timings.reduce((total, { queue_ms, service_ms }) => total + queue_ms + service_ms, 0);
-  return Math.abs(sum - endToEndMs) <= Math.max(0.2, endToEndMs * 0.01);
-}
-
-/** A busy machine may take the processor away between two readings of the clock: one frame may be off, two are a fault. */
-function expectBalanced(frames: readonly FrameMessage[]): void {
-  expect(frames.length).toBeGreaterThan(2);
-  expect(frames.filter((frame) => !isBalanced(frame)).length).toBeLessThanOrEqual(1);
+  expect(Math.abs(sum - endToEndMs)).toBeLessThanOrEqual(Math.max(0.2, endToEndMs * 0.01));
 }
 
 describe('a video file', () => {
@@ -36,7 +30,7 @@ describe('a video file', () => {
     expect(messages[0]!.image).toEqual({ width: 320, height: 240 });
     expect(messages[0]!.timings.map(({ stage }) => stage)).toEqual(['source', 'detect', 'deliver']);
     expect(messages.some(({ detections }) => detections.length > 0)).toBe(true);
-    expectBalanced(messages);
+    messages.forEach(expectBalanced);
   });
 
   test('results on standard output are data alone: the summary goes to standard error', async () => {
@@ -85,7 +79,7 @@ describe('a running stream', () => {
     expect((await cli.finished).status).toBe(0);
     expect(messages[0]!.type).toBe('hello');
     const frames = messages.filter((message) => message.type === 'frame').map((message) => frameMessage.parse(message));
-    expectBalanced(frames);
+    frames.forEach(expectBalanced);
     frames.slice(1).forEach(({ seq }, i) => expect(seq).toBe(frames[i]!.seq + 1));
   });
 
