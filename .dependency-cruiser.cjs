@@ -5,7 +5,9 @@ const LAYERS = [
   ['inference'],
   ['detector'],
   ['sources', 'graph'],
-  ['server', 'sinks', 'evaluation', 'model-store', 'client'],
+  ['server', 'sinks', 'evaluation', 'model-store', 'client', 'report'],
+  // Offline work on models: what makes them cheaper, and what picks one.
+  ['compression', 'picker'],
   ['cli'],
 ];
 const dir = (names) => `^src/(${names.join('|')})/`;
@@ -33,13 +35,14 @@ module.exports = {
       })),
     ),
     // The graph surgery is offline: nothing that runs with a stream may import it.
-    { name: 'onnx-surgery-is-offline', severity: 'error', from: { path: '^src/', pathNot: dir(['onnx', 'model-store', 'cli']) }, to: { path: '^src/onnx/' } },
+    { name: 'onnx-surgery-is-offline', severity: 'error', from: { path: '^src/', pathNot: dir(['onnx', 'model-store', 'compression', 'picker', 'cli']) }, to: { path: '^src/onnx/' } },
     // The client runs in browsers: it knows the protocol's types and nothing else.
     { name: 'client-knows-the-protocol-only', severity: 'error', from: { path: '^src/client/' }, to: { path: '^src/(?!client/|protocol/|core/errors)' } },
     only('rxjs-only-at-the-edges', 'node_modules/rxjs', ['sources', 'graph', 'cli'], { dependencyTypesNot: ['type-only'] }),
     only('onnxruntime-only-in-inference', 'node_modules/onnxruntime-', ['inference']),
     only('ffmpeg-only-in-sources', 'node_modules/(@types/)?fluent-ffmpeg', ['sources']),
     only('ws-only-in-server-and-client', 'node_modules/(@types/)?ws/', ['server', 'client']),
+    only('plots-only-in-report', 'node_modules/(@observablehq|happy-dom)/', ['report']),
     only('child-process-only-in-sources', '^(node:)?child_process$', ['sources', 'cli']),
   ],
   options: {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import type { Size } from '../core/size.js';
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
@@ -20,4 +21,12 @@ export function parseFraction(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('Expected a number from 0 to 1.');
   return value;
+}
+
+/** `640` or `640x384`, pixels. */
+export function parseSize(text: string): Size {
+  const match = /^(\d+)(?:x(\d+))?$/i.exec(text);
+  if (!match) throw new InvalidArgumentError('Expected a size such as 640 or 640x384.');
+  const width = parseInteger(match[1]!);
+  return { width, height: match[2] ? parseInteger(match[2]) : width };
 }

@@ -9,7 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   run: async () => (await import('./commands/run.js')).addRun,
   eval: async () => (await import('./commands/eval.js')).addEval,
   bench: async () => (await import('./commands/bench.js')).addBench,
-  models: async () => (await import('./commands/models.js')).addModels,
+  models: async () => (await import('./commands/models/index.js')).addModels,
   graph: async () => (await import('./commands/graph.js')).addGraph,
   schema: async () => (await import('./commands/schema.js')).addSchema,
   doctor: async () => (await import('./commands/doctor.js')).addDoctor,

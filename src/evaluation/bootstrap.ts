@@ -53,6 +53,50 @@ export function bootstrapIntervals(rankings: readonly (readonly Ranking[])[], im
   return { resamples, seed, level, map50: pivotalInterval(figures?.map50, map50, level), map5095: pivotalInterval(figures?.map5095, map5095, level) };
 }
 
+/** How a figure changed between two runs over the same pictures. 0 to 1, differences -1 to 1. */
+export interface PairedChange {
+  readonly before: number;
+  readonly after: number;
+  readonly difference: number;
+  /** Of the difference. */
+  readonly interval: Interval;
+}
+
+export interface PairedChanges {
+  /** Null where there is no object. */
+  readonly map50: PairedChange | null;
+  readonly map5095: PairedChange | null;
+}
+
+/**
+ * The change from one run to another, paired: both are scored on the same resampled pictures, so that what is hard about a picture
+ * cancels out. Intervals are pivotal, as those of `bootstrapIntervals`.
+ *
+ * @param before rankings per category and IoU threshold, `after` those of the other run over the same pictures.
+ */
+export function pairedChanges(before: readonly (readonly Ranking[])[], after: readonly (readonly Ranking[])[], imageCount: number, options: BootstrapOptions = {}): PairedChanges {
+  const { resamples = 1000, seed = 1, level = 0.95 } = options;
+  const below = seededIntegers(seed);
+  const copies = new Int32Array(imageCount);
+  const envelope = new Float64Array(Math.max(0, ...[...before, ...after].flat().map(({ count }) => count)));
+  const figures = [before, after].map((rankings) => scoreImages(rankings, undefined, envelope));
+  if (!figures[0] || !figures[1]) return { map50: null, map5095: null };
+  const resampled: { readonly map50: number; readonly map5095: number }[] = [];
+  for (let i = 0; i < resamples; i += 1) {
+    drawImages(copies, below);
+    const [first, second] = [before, after].map((rankings) => scoreImages(rankings, copies, envelope));
+    if (first && second) resampled.push({ map50: second.map50 - first.map50, map5095: second.map5095 - first.map5095 });
+  }
+  const change = (figure: 'map50' | 'map5095'): PairedChange => {
+    const [first, second] = [figures[0]![figure], figures[1]![figure]];
+    const sorted = Float64Array.from(resampled, (one) => one[figure]).sort();
+    const difference = second - first;
+    const mirrored = (fraction: number) => 2 * difference - percentile(sorted, fraction);
+    return { before: first, after: second, difference, interval: { low: mirrored((1 + level) / 2), high: mirrored((1 - level) / 2) } };
+  };
+  return { map50: change('map50'), map5095: change('map5095') };
+}
+
 function drawImages(copies: Int32Array, below: (limit: number) => number): void {
   copies.fill(0);
   for (let i = 0; i < copies.length; i += 1) copies[below(copies.length)]! += 1;

@@ -1,7 +1,8 @@
 import { readdir, rm } from 'node:fs/promises';
 import { basename, join, resolve as absolute } from 'node:path';
+import { checkManifest } from '../config/manifest-schema.js';
 import { AppError, toAppError } from '../core/errors.js';
-import type { ModelManifest } from '../core/manifest.js';
+import type { LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
 import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
 import { download, publicUrl, type DownloadOptions, type DownloadProgress } from './download.js';
 import { idFromFileName, MODEL_FILE, type AddOptions, type ModelDraft } from './draft.js';
@@ -56,6 +57,21 @@ export interface StoreOptions {
 /** Part of the name of models used by path: a new number makes them be imported anew. */
 const IMPORT_VERSION = 1;
 
+/** A model made from another one. */
+export interface DerivedModel {
+  readonly id: string;
+  readonly title: string;
+  readonly onnx: Uint8Array;
+  /** Where they differ from the parent's. */
+  readonly input?: ModelInput;
+  readonly head?: ModelHead;
+  /** How it was made: its kind, options, data and figures. */
+  readonly operation: LineageStep;
+  readonly baseline?: ModelManifest['baseline'];
+  /** Reports and such, by file name; they go into the model's folder. */
+  readonly files?: Readonly<Record<string, Uint8Array | string>>;
+}
+
 /** Models by id: those that the user added, those that come with the package, and those that are a download away. */
 export class ModelStore {
   readonly #paths: StorePaths;
@@ -106,6 +122,38 @@ export class ModelStore {
     if (entry) return this.#addFromCatalog(entry, options, onProgress);
     if (isId(input) && (await hasManifest(join(this.#paths.shipped, input)))) throw alreadyThere(input);
     throw new AppError('ERR_FILE_NOT_FOUND', `${input} is no file, no folder and no known model`, { fix: 'Check the path; lynceus models list shows what can be added by name.' });
+  }
+
+  /** @throws AppError ERR_MODEL_EXISTS, ERR_USAGE: to be asked before long work whose result gets this id */
+  async assertFree(id: string): Promise<void> {
+    if (!isId(id)) throw invalidId(id);
+    await this.#assertFree(id);
+  }
+
+  /**
+   * Installs a model that was made from another one, which stays as it is.
+   *
+   * @throws AppError ERR_MODEL_EXISTS, ERR_USAGE, ERR_MODEL_MANIFEST, ERR_DISK_FULL, ERR_OUTPUT_WRITE; nothing is left behind.
+   */
+  async derive(parent: ModelManifest, { id, title, onnx, input, head, operation, baseline, files }: DerivedModel): Promise<InstalledModel> {
+    await this.assertFree(id);
+    const manifest: ModelManifest = checkManifest(
+      {
+        ...parent,
+        id,
+        title,
+        file: MODEL_FILE,
+        sha256: sha256Of(onnx),
+        ...(input && { input }),
+        ...(head && { head }),
+        lineage: { parent: parent.id, origin: parent.lineage.origin, operations: [...parent.lineage.operations, operation] },
+        baseline: baseline ?? null,
+      },
+      `the manifest of ${id}`,
+    );
+    const folder = join(this.#paths.models, id);
+    await writeFolderAtomic(folder, { ...files, [MODEL_FILE]: onnx, [MANIFEST_FILE]: manifestText(manifest) });
+    return this.#load(folder, folder);
   }
 
   /** Deletes a model that the user added. @throws AppError ERR_MODEL_NOT_FOUND, ERR_USAGE for one that comes with the package */

@@ -1,4 +1,4 @@
-import { convolutionMacs } from './convolution-macs.js';
+import { graphCost } from './graph-cost.js';
 import { decodeModel, dimsOf, elementCount, feedsOf, graphOf, metadataOf, opsetOf, valueFacts, type ModelMetadata, type ValueFacts } from './model-proto.js';
 
 /** What a file says about itself. */
@@ -29,7 +29,7 @@ export function inspectModel(bytes: Uint8Array): ModelFacts {
     producer: model.producerName,
     opCounts: [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])),
     parameters: (graph.initializer ?? []).reduce((sum, tensor) => sum + elementCount(dimsOf(tensor)), 0),
-    convolutionMacs: convolutionMacs(graph),
+    convolutionMacs: graphCost(graph).macs,
     metadata: metadataOf(model),
   };
 }

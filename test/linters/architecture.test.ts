@@ -46,17 +46,20 @@ describe('a violation is found', () => {
     ['no-upward-from-inference', 'inference/session.ts', '../detector/nms.js'],
     ['no-upward-from-detector', 'detector/nms.ts', '../graph/run.js'],
     ['no-upward-from-sources-graph', 'graph/run.ts', '../server/ws.js'],
-    ['no-upward-from-server-sinks-evaluation-model-store-client', 'sinks/file.ts', '../cli/main.js'],
+    ['no-upward-from-server-sinks-evaluation-model-store-client-report', 'sinks/file.ts', '../cli/main.js'],
+    ['no-upward-from-compression-picker', 'compression/prune.ts', '../cli/main.js'],
     ['onnx-surgery-is-offline', 'detector/decode.ts', '../onnx/builder.js'],
     ['client-knows-the-protocol-only', 'client/index.ts', '../server/ws.js'],
     ['rxjs-only-at-the-edges', 'detector/stream.ts', 'rxjs'],
     ['onnxruntime-only-in-inference', 'detector/run.ts', 'onnxruntime-node'],
     ['ffmpeg-only-in-sources', 'graph/decode.ts', 'fluent-ffmpeg'],
     ['ws-only-in-server-and-client', 'graph/send.ts', 'ws'],
+    ['plots-only-in-report', 'cli/plot.ts', '@observablehq/plot'],
     ['child-process-only-in-sources', 'graph/spawn.ts', 'node:child_process'],
     ...['timing', 'config', 'protocol', 'onnx'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
     ...['sources', 'graph'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
-    ...['server', 'sinks', 'evaluation', 'model-store', 'client'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
+    ...['server', 'sinks', 'evaluation', 'model-store', 'client', 'report'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
+    ...['compression', 'picker'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
   ];
 
   function sideways(room: string, neighbour: string) {

@@ -4,19 +4,17 @@ import { constantOf, dimsOf, elementCount, feedsOf, intOf, intsOf, tensorData, t
 type Shapes = Map<string, readonly number[]>;
 type ShapeRule = (node: NodeProto, shapes: Shapes, graph: GraphProto) => readonly number[] | undefined;
 
-/** Multiply-accumulates of all convolutions; undefined where the shape of one could not be followed from the input. */
-export function convolutionMacs(graph: GraphProto): number | undefined {
+/**
+ * Sizes of the tensors of a graph, followed from the input (or as the exporter wrote them down). A tensor that is missing could not be
+ * followed: an operator without a rule here, or an input that leaves its size open.
+ */
+export function inferShapes(graph: GraphProto): ReadonlyMap<string, readonly number[]> {
   const shapes = knownShapes(graph);
-  let macs = 0;
   for (const node of graph.node ?? []) {
     const shape = shapes.get(node.output![0]!) ?? RULES[node.opType ?? '']?.(node, shapes, graph);
     if (shape) shapes.set(node.output![0]!, shape);
-    if (node.opType !== 'Conv') continue;
-    const weight = weightDims(node, graph);
-    if (!shape || !weight) return undefined;
-    macs += elementCount(shape) * elementCount(weight.slice(1));
   }
-  return macs;
+  return shapes;
 }
 
 /** Whatever the file itself states, of inputs and of shapes that an exporter wrote down. */

@@ -1,0 +1,16 @@
+import type { Command } from 'commander';
+import { openStore } from '../../models.js';
+import { print, textTable } from '../../terminal.js';
+
+export function addList(models: Command): void {
+  models.command('list').description('Models that can be used, and those that are a download away.').option('--json', 'print JSON').action(list);
+}
+
+async function list({ json }: { json?: boolean }): Promise<void> {
+  const models = await openStore().list();
+  if (json) {
+    print(JSON.stringify(models, null, 2));
+    return;
+  }
+  print(textTable(['id', 'status', 'what'], models.map(({ id, status, title }) => [id, status, title])));
+}

@@ -1,0 +1,63 @@
+import type { FrameFormat } from '../core/frame.js';
+import type { ModelInput, ModelManifest } from '../core/manifest.js';
+import type { FittedPicture, PictureSet } from '../core/picture-set.js';
+import { createDecoder, type DecodeThresholds } from '../detector/decoder.js';
+import type { ModelOutputs } from '../detector/output-tensor.js';
+import type { CocoDataset, CocoResult } from '../evaluation/coco-dataset.js';
+import { categoryIdsOfLabels, toCocoResults } from '../evaluation/coco-results.js';
+import { OfflineSession, type OfflineSessionOptions } from '../inference/offline-session.js';
+import { FRAME_INPUT, prepareInput } from '../onnx/prepare-input.js';
+
+/** A network and what it means, in memory: nothing of it has to be installed. */
+export interface CandidateModel {
+  readonly manifest: Pick<ModelManifest, 'id' | 'input' | 'head' | 'labels' | 'defaults'>;
+  readonly onnx: Uint8Array;
+}
+
+/** As COCO's scores are usually computed: every class of a box over a threshold so low that the whole curve is there. */
+export const SCORING_THRESHOLDS: DecodeThresholds = { confidenceThreshold: 0.001, iouThreshold: 0.45, maxDetections: 100, multiLabel: true };
+
+/** What the frames of a model have to be like. */
+export function frameFormatOf({ width, height, fit, padValue }: ModelInput): FrameFormat {
+  return { size: { width, height }, fit, padValue };
+}
+
+/** Called after each picture with the number of those done. */
+export type OnPicture = (done: number) => void;
+
+/** Runs a model over pictures and hands each one's raw outputs on, in order. The outputs are the callee's for the time of the call only. */
+export async function runModel(
+  model: CandidateModel,
+  pictures: PictureSet,
+  onOutputs: (picture: FittedPicture, outputs: ModelOutputs) => void,
+  { onPicture = () => undefined, ...session }: OfflineSessionOptions & { readonly onPicture?: OnPicture } = {},
+): Promise<void> {
+  const { input } = model.manifest;
+  const runner = await OfflineSession.create(prepareInput(model.onnx, input), session);
+  let done = 0;
+  try {
+    for await (const picture of pictures.read(frameFormatOf(input))) {
+      const outputs = await runner.run({ [FRAME_INPUT]: { type: 'uint8', dims: [1, 3, input.height, input.width], data: picture.pixels } });
+      onOutputs(picture, outputs as ModelOutputs);
+      onPicture((done += 1));
+    }
+  } finally {
+    await runner.release();
+  }
+}
+
+/** Detections of a model in COCO's format, for `evaluateCoco`. Classes that the dataset doesn't have are left out. */
+export async function detectPictures(
+  model: CandidateModel,
+  pictures: PictureSet,
+  categories: CocoDataset['categories'],
+  options: OfflineSessionOptions & { readonly onPicture?: OnPicture; readonly thresholds?: Partial<DecodeThresholds> } = {},
+): Promise<CocoResult[]> {
+  const { thresholds, ...run } = options;
+  const decoder = createDecoder(model.manifest as ModelManifest);
+  const categoryIds = categoryIdsOfLabels(model.manifest.labels, categories);
+  const decode: DecodeThresholds = { ...SCORING_THRESHOLDS, iouThreshold: model.manifest.defaults.iouThreshold, ...thresholds };
+  const results: CocoResult[] = [];
+  await runModel(model, pictures, ({ imageId, fit, sourceSize }, outputs) => results.push(...toCocoResults(imageId, decoder.decode(outputs, decode, fit, sourceSize), categoryIds)), run);
+  return results;
+}
