@@ -5,6 +5,7 @@ import { AppError } from '../core/errors.js';
 import type { FrameFormat } from '../core/frame.js';
 import type { Overflow } from '../core/overflow.js';
 import type { Stage } from '../core/stage.js';
+import { anchorMask } from '../detector/anchor-mask.js';
 import { type DetectorMode, DetectorService } from '../detector/detector-service.js';
 import { YoloStage } from '../detector/yolo-stage.js';
 import type { InstalledModel } from '../model-store/store.js';
@@ -20,6 +21,10 @@ const yoloOptions = z.strictObject({
   iouThreshold: z.number().min(0).max(1).optional(),
   maxDetections: z.int().min(1).max(1000).default(DEFAULT_MAX_DETECTIONS),
   multiLabel: z.boolean().default(false).describe('A detection for every class of a box over the threshold, not for the best one alone.'),
+  anchorsOff: z
+    .record(z.string().regex(/^\d+$/, 'Expected the stride of a scale'), z.array(z.int().min(0)))
+    .optional()
+    .describe('Anchors to switch off, by the stride of their scale: { 8: [0, 2] } are the first and the third at stride 8.'),
 });
 
 export type YoloOptions = z.output<typeof yoloOptions>;
@@ -68,6 +73,7 @@ async function makeYolo(definition: StageDefinition, maker: StageMaker): Promise
     iouThreshold: options.iouThreshold ?? defaults.iouThreshold,
     maxDetections: options.maxDetections,
     multiLabel: options.multiLabel,
+    ...(options.anchorsOff && { anchorsOff: anchorMask(model.manifest, options.anchorsOff) }),
   });
   return { stage, model };
 }

@@ -23,12 +23,14 @@ const inputSchema = z.strictObject({
 const stride = positiveInt.max(1024);
 const denseScale = z.strictObject({ output: outputName.optional(), stride, scaleXy: z.number().positive().optional() });
 const anchoredScale = z.strictObject({ output: outputName.optional(), stride, anchors, scaleXy: z.number().positive().optional() });
-const darknetScale = z.strictObject({ output: outputName, stride, anchors, scaleXy: z.number().positive().optional() });
+/** A raw head's tensor can't be told from another of its shape: it is named. */
+const namedScale = z.strictObject({ output: outputName, stride, anchors, scaleXy: z.number().positive().optional() });
 const eitherScale = z.strictObject({ output: outputName.optional(), stride, anchors: anchors.optional(), scaleXy: z.number().positive().optional() });
 const column = z.enum(['x1', 'y1', 'x2', 'y2', 'score', 'class']);
 
 const headSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('darknet'), scales: z.array(darknetScale).min(1), classes: z.boolean().optional() }),
+  z.strictObject({ kind: z.literal('darknet'), scales: z.array(namedScale).min(1), classes: z.boolean().optional() }),
+  z.strictObject({ kind: z.literal('yolov5-raw'), scales: z.array(namedScale).min(1), classes: z.boolean().optional() }),
   z.strictObject({ kind: z.literal('yolov5'), output: outputName.optional(), scales: z.array(eitherScale).min(1).optional(), classes: z.boolean().optional() }),
   z.strictObject({ kind: z.literal('yolov8'), output: outputName.optional(), scales: z.array(denseScale).min(1).optional(), classes: z.boolean().optional() }),
   z.strictObject({ kind: z.literal('yolov10'), output: outputName.optional(), scales: z.array(denseScale).min(1).optional(), classes: z.boolean().optional() }),

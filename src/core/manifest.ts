@@ -1,7 +1,7 @@
 import type { FitMode } from './image-fit.js';
 
 /** How a model's outputs become boxes. The decoder of each is in `detector/decoders`. */
-export type HeadKind = 'darknet' | 'yolov5' | 'yolov8' | 'yolov10' | 'yolox' | 'tiny-yolov2' | 'rows';
+export type HeadKind = 'darknet' | 'yolov5' | 'yolov5-raw' | 'yolov8' | 'yolov10' | 'yolox' | 'tiny-yolov2' | 'rows';
 
 /** Width and height pairs of the anchors of one scale, in pixels of the model input. */
 export type Anchors = readonly (readonly [widthPx: number, heightPx: number])[];
@@ -14,7 +14,7 @@ export interface HeadScale {
   readonly output?: string | undefined;
   readonly stride: number;
   readonly anchors?: Anchors | undefined;
-  /** Darknet's `scale_x_y`, 1 where absent. */
+  /** Darknet's `scale_x_y`, 1 where absent (2 for `yolov5-raw`, as YOLOv5 has it). */
   readonly scaleXy?: number | undefined;
 }
 

@@ -8,6 +8,7 @@ import { createDarknetScanner } from './decoders/darknet.js';
 import { createRowsScanner } from './decoders/rows.js';
 import { createTinyYolov2Scanner } from './decoders/tiny-yolov2.js';
 import { createYolov10Scanner } from './decoders/yolov10.js';
+import { createYolov5RawScanner } from './decoders/yolov5-raw.js';
 import { createYolov5Scanner } from './decoders/yolov5.js';
 import { createYolov8Scanner } from './decoders/yolov8.js';
 import { createYoloxScanner } from './decoders/yolox.js';
@@ -26,6 +27,8 @@ export interface DecodeThresholds {
   readonly maxDetections: number;
   /** True: a box for every class over the threshold, as COCO's scores are usually computed. Absent: the best class of each box. */
   readonly multiLabel?: boolean | undefined;
+  /** Anchors to pass over, as `anchorMask` makes them of a user's choice; heads without anchors ignore it. */
+  readonly anchorsOff?: readonly number[] | undefined;
 }
 
 /**
@@ -48,6 +51,7 @@ export interface Decoder {
 const SCANNERS: Readonly<Record<HeadKind, (manifest: ModelManifest) => HeadScanner>> = {
   darknet: createDarknetScanner,
   yolov5: createYolov5Scanner,
+  'yolov5-raw': createYolov5RawScanner,
   yolov8: createYolov8Scanner,
   yolov10: createYolov10Scanner,
   yolox: createYoloxScanner,
@@ -61,11 +65,16 @@ const SCANNERS: Readonly<Record<HeadKind, (manifest: ModelManifest) => HeadScann
  * @throws {AppError} ERR_MODEL_HEAD_UNKNOWN, ERR_MODEL_MANIFEST (a head without the scales, anchors or columns that it needs).
  */
 export function createDecoder(manifest: ModelManifest): Decoder {
+  return new ScanningDecoder(createScanner(manifest));
+}
+
+/** The first half of the decoder alone: for who wants to know what there was before suppression. Throws like `createDecoder`. */
+export function createScanner(manifest: ModelManifest): HeadScanner {
   const { kind } = manifest.head;
   if (!Object.hasOwn(SCANNERS, kind)) {
     throw new AppError('ERR_MODEL_HEAD_UNKNOWN', `Expected a head of ${Object.keys(SCANNERS).join(', ')} in the manifest of ${manifest.id}, found ${kind}`);
   }
-  return new ScanningDecoder(SCANNERS[kind](manifest));
+  return SCANNERS[kind](manifest);
 }
 
 class ScanningDecoder implements Decoder {
@@ -82,9 +91,9 @@ class ScanningDecoder implements Decoder {
     return this.select(thresholds, fit, sourceSize);
   }
 
-  scan(outputs: ModelOutputs, { confidenceThreshold, multiLabel = false }: DecodeThresholds): number {
+  scan(outputs: ModelOutputs, { confidenceThreshold, multiLabel = false, anchorsOff }: DecodeThresholds): number {
     this.#found.clear();
-    this.#scanner.scan(outputs, { confidenceThreshold, multiLabel }, this.#found);
+    this.#scanner.scan(outputs, { confidenceThreshold, multiLabel, anchorsOff }, this.#found);
     return this.#found.count;
   }
 

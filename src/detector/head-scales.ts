@@ -29,15 +29,16 @@ export function gridScales(manifest: ModelManifest, fallbackStrides: readonly nu
 /**
  * The grids of a head with anchors; the number of anchors may differ from scale to scale.
  *
+ * @param scaleXy where the manifest doesn't say one.
  * @throws {AppError} ERR_MODEL_MANIFEST where a scale has no anchors.
  */
-export function anchoredScales(manifest: ModelManifest): AnchoredScale[] {
+export function anchoredScales(manifest: ModelManifest, scaleXy = 1): AnchoredScale[] {
   const scales = manifest.head.scales ?? [];
   if (scales.length === 0) throw missing(manifest, 'scales');
   return scales.map((scale, index) => {
     if (!scale.anchors?.length) throw missing(manifest, `scales[${index}].anchors`);
     const output = scale.output ?? (scales.length === 1 ? manifest.head.output : undefined);
-    return { ...toGrid(scale, manifest), output, anchors: scale.anchors, scaleXy: scale.scaleXy ?? 1 };
+    return { ...toGrid(scale, manifest), output, anchors: scale.anchors, scaleXy: scale.scaleXy ?? scaleXy };
   });
 }
 

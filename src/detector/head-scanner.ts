@@ -6,6 +6,8 @@ export interface ScanOptions {
   readonly confidenceThreshold: number;
   /** True: a box for every class over the threshold. False: a box for the best class only. */
   readonly multiLabel: boolean;
+  /** Anchors to pass over, counted through all scales in the manifest's order. */
+  readonly anchorsOff?: readonly number[] | undefined;
 }
 
 /** Knows one kind of head: reads its raw outputs and adds every box over the threshold, in pixels of the model input. */

@@ -64,6 +64,7 @@ const DARKNET: InputDefaults = { ...ULTRALYTICS, fit: 'stretch', padValue: 127 }
 /** How the training code of each kind of head feeds its networks. */
 const INPUT_DEFAULTS: Readonly<Record<HeadKind, InputDefaults>> = {
   yolov5: ULTRALYTICS,
+  'yolov5-raw': ULTRALYTICS,
   yolov8: ULTRALYTICS,
   yolov10: ULTRALYTICS,
   yolox: { color: 'bgr', scale: 1, mean: [0, 0, 0], fit: 'letterbox-top-left', padValue: 114 },

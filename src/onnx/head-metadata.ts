@@ -65,7 +65,7 @@ function parseEntry(value: unknown): Entry | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { name, kind, stride, anchors, classes, scale_x_y: scaleXy } = value as Record<string, unknown>;
   if (typeof name !== 'string' || typeof stride !== 'number' || typeof classes !== 'number' || !isAnchors(anchors)) return undefined;
-  return { output: name, kind: kind === 'tiny-yolov2' ? kind : 'darknet', stride, anchors, classCount: classes, scaleXy: typeof scaleXy === 'number' ? scaleXy : 1 };
+  return { output: name, kind: kind === 'tiny-yolov2' || kind === 'yolov5-raw' ? kind : 'darknet', stride, anchors, classCount: classes, scaleXy: typeof scaleXy === 'number' ? scaleXy : 1 };
 }
 
 function isAnchors(value: unknown): value is [number, number][] {

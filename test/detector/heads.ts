@@ -62,6 +62,8 @@ export const HEADS: readonly HeadCase[] = [
   anchored('darknet, 5 classes', 'darknet', 5),
   anchored('darknet, scale_x_y', 'darknet', 3, { scales: SCALES_OF_TWO.map((scale, i) => ({ ...scale, scaleXy: 1.05 + i * 0.15 })) }),
   anchored('darknet, no classes', 'darknet', 1, { classes: false }),
+  anchored('yolov5-raw, 5 classes', 'yolov5-raw', 5),
+  anchored('yolov5-raw, no classes', 'yolov5-raw', 1, { classes: false }),
   anchored('tiny-yolov2, 5 classes', 'tiny-yolov2', 5),
   anchored('tiny-yolov2, one class', 'tiny-yolov2', 1),
   anchored('tiny-yolov2, no classes', 'tiny-yolov2', 1, { classes: false }),

@@ -34,9 +34,9 @@ function softmax(logits: readonly number[]): number[] {
 }
 
 /** Raw anchor heads: channel `anchor * (5 + classes) + k` of cell (gx, gy). */
-function anchorBoxes(manifest: ModelManifest, outputs: ModelOutputs, toProbabilities: (logits: number[]) => number[]): DenseBox[] {
+function anchorBoxes(manifest: ModelManifest, outputs: ModelOutputs, toProbabilities: (logits: number[]) => number[], sizeFactor = Math.exp, usualScaleXy = 1): DenseBox[] {
   const classes = manifest.head.classes === false ? 0 : manifest.labels.length;
-  return manifest.head.scales!.flatMap(({ output, stride, anchors, scaleXy = 1 }) => {
+  return manifest.head.scales!.flatMap(({ output, stride, anchors, scaleXy = usualScaleXy }) => {
     const tensor = outputs[output!]!;
     return anchors!.flatMap(([anchorWidth, anchorHeight], anchor) =>
       range(tensor.dims[2]!).flatMap((gy) =>
@@ -46,7 +46,7 @@ function anchorBoxes(manifest: ModelManifest, outputs: ModelOutputs, toProbabili
           const objectness = sigmoid(channel(4));
           return {
             centre: [(gx + offset(channel(0))) * stride, (gy + offset(channel(1))) * stride],
-            size: [anchorWidth * Math.exp(channel(2)), anchorHeight * Math.exp(channel(3))],
+            size: [anchorWidth * sizeFactor(channel(2)), anchorHeight * sizeFactor(channel(3))],
             classConfidence: classes === 0 ? [objectness] : toProbabilities(range(classes).map((c) => channel(5 + c))).map((p) => p * objectness),
           };
         }),
@@ -96,6 +96,7 @@ function rowBoxes({ labels }: ModelManifest, tensor: OutputTensor, columns: read
 const DENSE: Record<HeadKind, (manifest: ModelManifest, outputs: ModelOutputs) => DenseBox[]> = {
   darknet: (manifest, outputs) => anchorBoxes(manifest, outputs, (logits) => logits.map(sigmoid)),
   'tiny-yolov2': (manifest, outputs) => anchorBoxes(manifest, outputs, softmax),
+  'yolov5-raw': (manifest, outputs) => anchorBoxes(manifest, outputs, (logits) => logits.map(sigmoid), (x) => 4 * sigmoid(x) * sigmoid(x), 2),
   yolov5: (manifest, outputs) => yolov5Boxes(manifest, outputs['output0']!),
   yolov8: (manifest, outputs) => yolov8Boxes(manifest, outputs['output0']!),
   yolox: (manifest, outputs) => yoloxBoxes(manifest, outputs['output0']!),

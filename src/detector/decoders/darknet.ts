@@ -8,10 +8,13 @@ import { createAnchorGridScanner } from './anchor-grid.js';
 
 /** Darknet's YOLOv3 and YOLOv4 layers, raw: confidence is sigmoid(objectness) * sigmoid(class). */
 export function createDarknetScanner(manifest: ModelManifest): HeadScanner {
-  return createAnchorGridScanner(manifest, (data, cell, classCount, options, found) => {
-    if (options.multiLabel) addEachClass(data, cell, classCount, options, found);
-    else addBestClass(data, cell, classCount, options, found);
-  });
+  return createAnchorGridScanner(manifest, addSigmoidClasses);
+}
+
+/** Classes that are judged each by itself. */
+export function addSigmoidClasses(data: Float32Array, cell: AnchorCell, classCount: number, options: ScanOptions, found: CandidateBuffer): void {
+  if (options.multiLabel) addEachClass(data, cell, classCount, options, found);
+  else addBestClass(data, cell, classCount, options, found);
 }
 
 function addBestClass(data: Float32Array, cell: AnchorCell, classCount: number, { confidenceThreshold }: ScanOptions, found: CandidateBuffer): void {

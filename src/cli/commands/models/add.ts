@@ -7,7 +7,7 @@ import { parseSize } from '../../arguments.js';
 import { openStore } from '../../models.js';
 import { bold, green, print, type Progress, progressBar, say } from '../../terminal.js';
 
-const HEADS: readonly HeadKind[] = ['darknet', 'yolov5', 'yolov8', 'yolov10', 'yolox', 'tiny-yolov2', 'rows'];
+const HEADS: readonly HeadKind[] = ['darknet', 'yolov5', 'yolov5-raw', 'yolov8', 'yolov10', 'yolox', 'tiny-yolov2', 'rows'];
 const FITS: readonly FitMode[] = ['stretch', 'letterbox', 'letterbox-top-left'];
 
 interface AddCommandOptions {
