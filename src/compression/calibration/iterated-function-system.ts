@@ -1,0 +1,140 @@
+import type { SeededRandom } from './random.js';
+
+/**
+ * An iterated function system in the plane: point (x, y) goes to (a x + b y + e, c x + d y + f) by a map that is drawn anew each time.
+ * Coefficients a to f of map i are at `coefficients[6 * i]`.
+ */
+export interface IteratedFunctionSystem {
+  readonly coefficients: Float64Array;
+  /** For each map, the probability of itself or one before it; the last is 1. */
+  readonly cumulative: Float64Array;
+}
+
+/** The part of the plane that holds the attractor. */
+export interface Extent {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+const FEWEST_MAPS = 2;
+const MOST_MAPS = 7;
+const COEFFICIENTS = 6;
+/** Pixels on a side of the canvas that the filled share is counted on, and points drawn for it. */
+export const FILL_CANVAS_PX = 256;
+export const FILL_POINTS = 100_000;
+/** Share of the canvas that a category has to fill. */
+export const LEAST_FILL = 0.2;
+/** A cheap look first: most random systems run away or shrink to dust. */
+const PROBE_POINTS = 3_000;
+const PROBE_CANVAS_PX = 48;
+/** Points that are still on their way to the attractor. */
+const SETTLING_POINTS = 50;
+/** Beyond it a system has run away. */
+const FAR_AWAY = 1e4;
+/** One coefficient of all maps is scaled by one of these: the variants of a category. */
+const VARIANT_FACTORS = [0.2, 0.6, 1.4, 1.8] as const;
+
+/** Two to seven maps with coefficients drawn evenly from -1 to 1. */
+export function randomSystem(random: SeededRandom): IteratedFunctionSystem {
+  const maps = FEWEST_MAPS + random.integer(MOST_MAPS - FEWEST_MAPS + 1);
+  return systemOf(Float64Array.from({ length: maps * COEFFICIENTS }, () => random.uniform(-1, 1)));
+}
+
+/** Maps are drawn in proportion to the area that they map the unit square to, |ad - bc|. */
+export function systemOf(coefficients: Float64Array): IteratedFunctionSystem {
+  const maps = coefficients.length / COEFFICIENTS;
+  const areas = Array.from({ length: maps }, (_, map) => Math.abs(coefficients[map * 6]! * coefficients[map * 6 + 3]! - coefficients[map * 6 + 1]! * coefficients[map * 6 + 2]!));
+  const total = areas.reduce((sum, area) => sum + area, 0);
+  const cumulative = new Float64Array(maps);
+  let sum = 0;
+  for (const [map, area] of areas.entries()) {
+    sum += area;
+    cumulative[map] = map === maps - 1 || total === 0 ? 1 : sum / total;
+  }
+  return { coefficients, cumulative };
+}
+
+/** A system whose attractor fills at least `LEAST_FILL` of its extent: the first one found from `random`. */
+export function findCategory(random: SeededRandom): IteratedFunctionSystem {
+  for (;;) {
+    const system = randomSystem(random);
+    if (filledShare(system, PROBE_POINTS, PROBE_CANVAS_PX) >= LEAST_FILL && filledShare(system, FILL_POINTS, FILL_CANVAS_PX) >= LEAST_FILL) return system;
+  }
+}
+
+/** The category itself or one of its 24 variants; the category where the variant runs away or shrinks to dust. */
+export function randomVariant(category: IteratedFunctionSystem, random: SeededRandom): IteratedFunctionSystem {
+  const choice = random.integer(1 + COEFFICIENTS * VARIANT_FACTORS.length);
+  if (choice === 0) return category;
+  const scaled = (choice - 1) % COEFFICIENTS;
+  const factor = VARIANT_FACTORS[Math.floor((choice - 1) / COEFFICIENTS)]!;
+  const variant = systemOf(category.coefficients.map((value, index) => (index % COEFFICIENTS === scaled ? value * factor : value)));
+  return filledShare(variant, PROBE_POINTS, PROBE_CANVAS_PX) >= LEAST_FILL ? variant : category;
+}
+
+/** @returns undefined where points run away or all fall together. */
+export function extentOf(system: IteratedFunctionSystem, points: number): Extent | undefined {
+  let left = Infinity;
+  let right = -Infinity;
+  let top = Infinity;
+  let bottom = -Infinity;
+  walk(system, points, (x, y) => {
+    if (x < left) left = x;
+    if (x > right) right = x;
+    if (y < top) top = y;
+    if (y > bottom) bottom = y;
+  });
+  const width = right - left;
+  const height = bottom - top;
+  const isSound = width > 1e-6 && height > 1e-6 && Math.max(width, height) < FAR_AWAY;
+  return isSound ? { left, top, width, height } : undefined;
+}
+
+/** Share of the pixels of a square canvas around the attractor that a walk of `points` meets, 0 to 1. */
+export function filledShare(system: IteratedFunctionSystem, points: number, canvasPx: number): number {
+  const extent = extentOf(system, points);
+  if (!extent) return 0;
+  const canvas = new Uint8Array(canvasPx * canvasPx);
+  const scaleX = (canvasPx - 1) / extent.width;
+  const scaleY = (canvasPx - 1) / extent.height;
+  let filled = 0;
+  walk(system, points, (x, y) => {
+    const pixel = Math.round((y - extent.top) * scaleY) * canvasPx + Math.round((x - extent.left) * scaleX);
+    filled += 1 - canvas[pixel]!;
+    canvas[pixel] = 1;
+  });
+  return filled / canvas.length;
+}
+
+/**
+ * Walks over the attractor. The walk is the same each time: it is the system that is random, and one extent has to hold for all of it.
+ *
+ * @param visit gets a point and the map that led to it. Walks end early where they run away.
+ */
+export function walk(system: IteratedFunctionSystem, points: number, visit: (x: number, y: number, map: number) => void): void {
+  const { coefficients, cumulative } = system;
+  let state = 0x2545f491;
+  let x = 0;
+  let y = 0;
+  for (let i = -SETTLING_POINTS; i < points; i += 1) {
+    // xorshift32 in place: a call a point would be half of the time.
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    const choice = (state >>> 0) / 2 ** 32;
+    let map = 0;
+    while (cumulative[map]! <= choice) map += 1;
+    const at = map * COEFFICIENTS;
+    const nextX = coefficients[at]! * x + coefficients[at + 1]! * y + coefficients[at + 4]!;
+    y = coefficients[at + 2]! * x + coefficients[at + 3]! * y + coefficients[at + 5]!;
+    x = nextX;
+    if (i < 0) continue;
+    if (!(Math.abs(x) < FAR_AWAY && Math.abs(y) < FAR_AWAY)) {
+      visit(x > 0 ? FAR_AWAY : -FAR_AWAY, y > 0 ? FAR_AWAY : -FAR_AWAY, map);
+      return;
+    }
+    visit(x, y, map);
+  }
+}
