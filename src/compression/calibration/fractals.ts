@@ -2,7 +2,7 @@ import type { FrameFormat } from '../../core/frame.js';
 import type { FittedPicture, PictureSet } from '../../core/picture-set.js';
 import type { Size } from '../../core/size.js';
 import { blur, hsvColour, newCanvas, paintGradient, randomColour, type Canvas, type Colour } from './canvas.js';
-import { extentOf, findCategory, randomVariant, walk, type IteratedFunctionSystem } from './iterated-function-system.js';
+import { extentOf, findCategory, randomVariant, walk, type Extent, type IteratedFunctionSystem, type Walk } from './iterated-function-system.js';
 import { SeededRandom } from './random.js';
 
 export interface GeneratedOptions {
@@ -18,11 +18,10 @@ const POINTS_PER_PIXEL = 200_000 / (320 * 320);
 const MOST_FRACTALS = 3;
 /** Categories of one seed: each costs a search, a picture only draws variants of them. */
 const CATEGORIES = 48;
-const EXTENT_POINTS = 4_000;
 const LARGEST_TILT = Math.PI / 6;
 /** Odd windows from 1 (none) to 15 pixels. */
 const BLUR_WINDOWS = 8;
-const PALETTE_COLOURS = 256;
+const TINTS = 255;
 const PATCH_PX = 3;
 
 /**
@@ -83,17 +82,24 @@ interface Placement {
 }
 
 function paintFractal(canvas: Canvas, system: IteratedFunctionSystem, points: number, random: SeededRandom): void {
-  const placement = randomPlacement(canvas, system, random);
+  const walked = walk(system, points);
+  const extent = extentOf(walked);
+  const placement = randomPlacement(canvas, extent ?? { left: -1, top: -1, width: 2, height: 2 }, random);
   const palette = randomPalette(random);
-  const patch = Array.from({ length: PATCH_PX * PATCH_PX }, () => random.chance(0.5));
-  const offsets = patch.flatMap((isSet, place) => (isSet ? [Math.floor(place / PATCH_PX) * canvas.width + (place % PATCH_PX)] : []));
-  if (offsets.length === 0) offsets.push(0);
-  drawPoints(canvas, system, points, placement, palette, Int32Array.from(offsets));
+  const patch = randomPatch(canvas.width, random);
+  // A variant was looked at with fewer points: one in a great many still runs away here.
+  if (walked) colour(canvas, stamp(canvas, walked, tintsOf(walked, system), placement, patch), palette);
+}
+
+/** Which of the three by three pixels around a point are drawn, as offsets in a row-major picture; one at least. */
+function randomPatch(width: number, random: SeededRandom): Int32Array {
+  const isSet = Array.from({ length: PATCH_PX * PATCH_PX }, () => random.chance(0.5));
+  const offsets = isSet.flatMap((set, place) => (set ? [Math.floor(place / PATCH_PX) * width + (place % PATCH_PX)] : []));
+  return Int32Array.from(offsets.length > 0 ? offsets : [0]);
 }
 
 /** Turned, mirrored, at half to full size of the canvas, anywhere that keeps its middle inside. */
-function randomPlacement({ width, height }: Size, system: IteratedFunctionSystem, random: SeededRandom): Placement {
-  const extent = extentOf(system, EXTENT_POINTS) ?? { left: -1, top: -1, width: 2, height: 2 };
+function randomPlacement({ width, height }: Size, extent: Extent, random: SeededRandom): Placement {
   const share = random.uniform(0.5, 1);
   const scaleX = ((random.chance(0.5) ? -1 : 1) * share * width) / extent.width;
   const scaleY = ((random.chance(0.5) ? -1 : 1) * share * height) / extent.height;
@@ -118,33 +124,43 @@ function randomPalette(random: SeededRandom): readonly Colour[] {
   const hue = random.unit();
   const spread = random.uniform(0.05, 0.5);
   const stops = Array.from({ length: 3 }, (_, stop) => hsvColour((hue + spread * (stop - 1) + 1) % 1, random.unit(), random.uniform(0.1, 1)));
-  return Array.from({ length: PALETTE_COLOURS }, (_, i) => {
-    const at = (i / (PALETTE_COLOURS - 1)) * (stops.length - 1);
+  return Array.from({ length: TINTS }, (_, i) => {
+    const at = (i / (TINTS - 1)) * (stops.length - 1);
     const from = Math.min(stops.length - 2, Math.floor(at));
     return stops[from]!.map((value, channel) => value + (stops[from + 1]![channel]! - value) * (at - from)) as unknown as Colour;
   });
 }
 
-/** A point's colour comes from the maps that led to it, the last one most: parts of the fractal that are alike look alike. */
-function drawPoints({ width, height, planes }: Canvas, system: IteratedFunctionSystem, points: number, { xx, xy, yx, yy, x0, y0 }: Placement, palette: readonly Colour[], offsets: Int32Array): void {
-  const plane = width * height;
-  const greens = Uint8Array.from(palette, ([, green]) => green);
-  const blues = Uint8Array.from(palette, ([, , blue]) => blue);
-  const reds = Uint8Array.from(palette, ([red]) => red);
-  const mapStep = (PALETTE_COLOURS - 1) / Math.max(1, system.cumulative.length - 1);
+/** A point's tint, 1 to 255, comes from the maps that led to it, the last one most: parts of the fractal that are alike look alike. */
+function tintsOf({ maps }: Walk, system: IteratedFunctionSystem): Uint8Array {
+  const step = (TINTS - 1) / Math.max(1, system.cumulative.length - 1);
+  const tints = new Uint8Array(maps.length);
   let tint = 0;
-  walk(system, points, (x, y, map) => {
-    tint = 0.5 * (tint + map * mapStep);
-    const column = Math.round(xx * x + xy * y + x0) - 1;
-    const row = Math.round(yx * x + yy * y + y0) - 1;
-    if (column < 0 || row < 0 || column + PATCH_PX > width || row + PATCH_PX > height) return;
+  for (let i = 0; i < maps.length; i += 1) {
+    tint = 0.5 * (tint + maps[i]! * step);
+    tints[i] = 1 + tint;
+  }
+  return tints;
+}
+
+/** Tints by pixel, 0 where nothing was drawn: one plane to write at random places instead of three. */
+function stamp({ width, height }: Size, { xs, ys }: Walk, tints: Uint8Array, { xx, xy, yx, yy, x0, y0 }: Placement, offsets: Int32Array): Uint8Array {
+  const stamped = new Uint8Array(width * height);
+  for (let i = 0; i < tints.length; i += 1) {
+    const column = Math.round(xx * xs[i]! + xy * ys[i]! + x0) - 1;
+    const row = Math.round(yx * xs[i]! + yy * ys[i]! + y0) - 1;
+    if (column < 0 || row < 0 || column + PATCH_PX > width || row + PATCH_PX > height) continue;
     const first = row * width + column;
-    const colour = tint | 0;
-    for (const offset of offsets) {
-      const pixel = first + offset;
-      planes[pixel] = greens[colour]!;
-      planes[plane + pixel] = blues[colour]!;
-      planes[2 * plane + pixel] = reds[colour]!;
-    }
-  });
+    for (let k = 0; k < offsets.length; k += 1) stamped[first + offsets[k]!] = tints[i]!;
+  }
+  return stamped;
+}
+
+function colour({ planes }: Canvas, stamped: Uint8Array, palette: readonly Colour[]): void {
+  // Planes are G, B, R; colours red, green, blue.
+  for (const [index, channel] of ([1, 2, 0] as const).entries()) {
+    const levels = Uint8Array.from(palette, (entry) => entry[channel]);
+    const start = index * stamped.length;
+    for (let i = 0; i < stamped.length; i += 1) if (stamped[i]! > 0) planes[start + i] = levels[stamped[i]! - 1]!;
+  }
 }

@@ -31,6 +31,8 @@ const PROBE_POINTS = 3_000;
 const PROBE_CANVAS_PX = 48;
 /** Points that are still on their way to the attractor. */
 const SETTLING_POINTS = 50;
+/** Of a side; below it all points fall together. */
+const LEAST_EXTENT = 1e-6;
 /** Beyond it a system has run away. */
 const FAR_AWAY = 1e4;
 /** One coefficient of all maps is scaled by one of these: the variants of a category. */
@@ -74,47 +76,60 @@ export function randomVariant(category: IteratedFunctionSystem, random: SeededRa
   return filledShare(variant, PROBE_POINTS, PROBE_CANVAS_PX) >= LEAST_FILL ? variant : category;
 }
 
+/** Points on the attractor in the order of a walk, and the map that led to each. */
+export interface Walk {
+  readonly xs: Float64Array;
+  readonly ys: Float64Array;
+  readonly maps: Uint8Array;
+}
+
 /** @returns undefined where points run away or all fall together. */
-export function extentOf(system: IteratedFunctionSystem, points: number): Extent | undefined {
-  let left = Infinity;
-  let right = -Infinity;
-  let top = Infinity;
-  let bottom = -Infinity;
-  walk(system, points, (x, y) => {
-    if (x < left) left = x;
-    if (x > right) right = x;
-    if (y < top) top = y;
-    if (y > bottom) bottom = y;
-  });
-  const width = right - left;
-  const height = bottom - top;
-  const isSound = width > 1e-6 && height > 1e-6 && Math.max(width, height) < FAR_AWAY;
-  return isSound ? { left, top, width, height } : undefined;
+export function extentOf(points: Walk | undefined): Extent | undefined {
+  if (!points) return undefined;
+  const [left, right] = rangeOf(points.xs);
+  const [top, bottom] = rangeOf(points.ys);
+  const [width, height] = [right - left, bottom - top];
+  return width > LEAST_EXTENT && height > LEAST_EXTENT ? { left, top, width, height } : undefined;
+}
+
+function rangeOf(values: Float64Array): readonly [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
 }
 
 /** Share of the pixels of a square canvas around the attractor that a walk of `points` meets, 0 to 1. */
 export function filledShare(system: IteratedFunctionSystem, points: number, canvasPx: number): number {
-  const extent = extentOf(system, points);
-  if (!extent) return 0;
+  const walked = walk(system, points);
+  const extent = extentOf(walked);
+  if (!walked || !extent) return 0;
   const canvas = new Uint8Array(canvasPx * canvasPx);
   const scaleX = (canvasPx - 1) / extent.width;
   const scaleY = (canvasPx - 1) / extent.height;
   let filled = 0;
-  walk(system, points, (x, y) => {
-    const pixel = Math.round((y - extent.top) * scaleY) * canvasPx + Math.round((x - extent.left) * scaleX);
+  for (let i = 0; i < points; i += 1) {
+    // Half a pixel more and cut off: rounding, for numbers that aren't negative.
+    const pixel = ((walked.ys[i]! - extent.top) * scaleY + 0.5 | 0) * canvasPx + ((walked.xs[i]! - extent.left) * scaleX + 0.5 | 0);
     filled += 1 - canvas[pixel]!;
     canvas[pixel] = 1;
-  });
+  }
   return filled / canvas.length;
 }
 
 /**
- * Walks over the attractor. The walk is the same each time: it is the system that is random, and one extent has to hold for all of it.
+ * Walks over the attractor. The walk takes the same turns each time: it is the system that is random, and one extent has to hold for
+ * all of it.
  *
- * @param visit gets a point and the map that led to it. Walks end early where they run away.
+ * @returns undefined where the walk runs away.
  */
-export function walk(system: IteratedFunctionSystem, points: number, visit: (x: number, y: number, map: number) => void): void {
-  const { coefficients, cumulative } = system;
+export function walk({ coefficients, cumulative }: IteratedFunctionSystem, points: number): Walk | undefined {
+  const xs = new Float64Array(points);
+  const ys = new Float64Array(points);
+  const maps = new Uint8Array(points);
   let state = 0x2545f491;
   let x = 0;
   let y = 0;
@@ -131,10 +146,10 @@ export function walk(system: IteratedFunctionSystem, points: number, visit: (x: 
     y = coefficients[at + 2]! * x + coefficients[at + 3]! * y + coefficients[at + 5]!;
     x = nextX;
     if (i < 0) continue;
-    if (!(Math.abs(x) < FAR_AWAY && Math.abs(y) < FAR_AWAY)) {
-      visit(x > 0 ? FAR_AWAY : -FAR_AWAY, y > 0 ? FAR_AWAY : -FAR_AWAY, map);
-      return;
-    }
-    visit(x, y, map);
+    if (!(Math.abs(x) < FAR_AWAY && Math.abs(y) < FAR_AWAY)) return undefined;
+    xs[i] = x;
+    ys[i] = y;
+    maps[i] = map;
   }
+  return { xs, ys, maps };
 }
