@@ -3,14 +3,18 @@ import { canonicalLabels } from '../core/coco-labels.js';
 import { AppError } from '../core/errors.js';
 import type { HeadKind, ModelInput } from '../core/manifest.js';
 import { importDarknet } from '../onnx/import-darknet.js';
+import { applyTail, type HeadTail } from '../onnx/head-tail.js';
 import { inspectModel, type ModelFacts } from '../onnx/inspect.js';
-import type { Dim, ModelMetadata } from '../onnx/model-proto.js';
+import { decodeModel, encodeModel, feedsOf, graphOf, type Dim, type ModelMetadata } from '../onnx/model-proto.js';
 import { parseNames } from '../onnx/names-metadata.js';
+import { normaliseModel } from '../onnx/normalise-model.js';
 import { recogniseHead } from '../onnx/recognise-head.js';
+import { headAssumptions, ignoredFacts, inputAssumptions, labelAssumption, RECOGNISE_STEP, suppressionFacts } from './assumptions.js';
 import { labelsFor, type AddOptions, type ModelDraft } from './draft.js';
 import { sha256Of } from './files.js';
 import type { LocalDarknet, LocalModel, LocalOnnx } from './local-files.js';
-import { probeOutputs } from './probe-outputs.js';
+import { probeOutputs, verifySingleBatch } from './probe-outputs.js';
+import { fitPicture, readTestPicture, shippedTestPicture } from './test-picture.js';
 
 /**
  * Understands the files of a model.
@@ -39,20 +43,47 @@ function draftDarknet({ name, cfg, weights, labels }: LocalDarknet, options: Add
 async function draftOnnx({ name, onnx, labels }: LocalOnnx, options: AddOptions): Promise<ModelDraft> {
   const facts = inspectModel(onnx);
   const shape = inputShape(facts, options);
-  // Values don't matter yet, shapes do: most exports leave them open until they run.
-  const outputs = await probeOutputs(onnx, { ...shape, color: 'rgb', scale: 1, mean: [0, 0, 0], fit: 'stretch', padValue: 0 });
-  const { head, classCount } = recogniseHead({ outputs, size: shape, metadata: facts.metadata, head: options.head });
+  const names = labels ?? namesOf(facts);
+  const normalised = normaliseModel(onnx, shape);
+  requireOnePicture(normalised.onnx);
+  if (normalised.original) await verifySingleBatch(normalised.original.onnx, normalised.onnx, { ...shape, ...ULTRALYTICS }, normalised.original.batch);
+  // Shapes and places of boxes don't depend on how the picture is fed: the usual way does.
+  const probeInput: ModelInput = { ...shape, ...ULTRALYTICS, ...(shape.dtype === 'uint8' && { scale: 1 }), ...inputOptions(options) };
+  const picture = options.testPicture === undefined ? await shippedTestPicture(names) : await readTestPicture(options.testPicture);
+  const outputs = await probeOutputs(normalised.onnx, probeInput, (await fitPicture(picture, probeInput)).pixels);
+  const { anchors, boxes, normalised: fractions } = options;
+  const recognised = recogniseHead({ outputs, size: shape, metadata: facts.metadata, head: options.head, labelCount: names?.length, anchors, boxes, normalised: fractions });
+  const { head, classCount } = recognised;
   const defaults = shape.dtype === 'uint8' ? { ...INPUT_DEFAULTS[head.kind], scale: 1 } : INPUT_DEFAULTS[head.kind];
+  const input: ModelInput = { ...shape, ...defaults, ...inputOptions(options) };
+  const rewritten = recognised.tail ? withTail(normalised.onnx, recognised.tail) : normalised.onnx;
+  const assumptions = [
+    ...inputAssumptions(facts, input, options, head.kind),
+    ...(recognised.assumptions ?? headAssumptions(recognised)),
+    ...suppressionFacts(rewritten),
+    ...ignoredFacts(outputs, recognised),
+    labelAssumption(labels, names, classCount),
+  ];
   return {
     title: facts.metadata['description'] ?? basename(name, '.onnx'),
     licence: facts.metadata['license'] ?? 'unknown',
-    onnx,
-    input: { ...shape, ...defaults, ...inputOptions(options) },
+    onnx: rewritten,
+    input,
     head,
-    labels: labelsFor(classCount, labels ?? namesOf(facts)),
+    labels: labelsFor(classCount, names),
     origin: name,
-    operations: [],
+    operations: [
+      ...normalised.operations,
+      ...(recognised.tail ? [{ kind: 'rewrite-head', sha256Before: sha256Of(onnx), ...recognised.tail }] : []),
+      { kind: RECOGNISE_STEP, picture: picture.name, assumptions },
+    ],
   };
+}
+
+function withTail(onnx: Uint8Array, tail: HeadTail): Uint8Array {
+  const model = decodeModel(onnx);
+  applyTail(model, tail);
+  return encodeModel(model);
 }
 
 type InputDefaults = Omit<ModelInput, 'name' | 'layout' | 'dtype' | 'width' | 'height'>;
@@ -82,10 +113,11 @@ function inputOptions({ fit, color, scale }: AddOptions): Partial<ModelInput> {
 const USUAL_SIZE_PX = 640;
 
 function inputShape({ inputs, metadata }: ModelFacts, { size }: AddOptions): InputShape {
-  const [input] = inputs;
-  if (!input || inputs.length > 1) throw unfit(`it has ${inputs.length} inputs`);
+  const pictures = inputs.length === 1 ? inputs : inputs.filter(({ dims }) => dims.length === 4);
+  const [input] = pictures;
+  if (!input || pictures.length > 1) throw unfit(`it has ${inputs.length} inputs (${inputs.map(({ name }) => name).join(', ')})`);
   const { name, dataType, dims } = input;
-  if (dataType !== 'float32' && dataType !== 'uint8') throw unfit(`its input ${name} is of type ${dataType}`);
+  if (dataType !== 'float32' && dataType !== 'float16' && dataType !== 'uint8') throw unfit(`its input ${name} is of type ${dataType}`);
   if (dims.length !== 4) throw unfit(`its input ${name} has ${dims.length} dimensions`);
   const layout = dims[1] === 3 || typeof dims[1] === 'string' ? 'nchw' : 'nhwc';
   if (layout === 'nhwc' && dims[3] !== 3) throw unfit(`its input ${name} [${dims.join(',')}] has no 3 channels`);
@@ -94,10 +126,16 @@ function inputShape({ inputs, metadata }: ModelFacts, { size }: AddOptions): Inp
   return {
     name,
     layout,
-    dtype: dataType,
+    dtype: dataType === 'uint8' ? 'uint8' : 'float32',
     width: sideOf('width', width, size?.width, metaWidth),
     height: sideOf('height', height, size?.height, metaHeight),
   };
+}
+
+/** Once the inputs beside the picture that are known have become constants. */
+function requireOnePicture(onnx: Uint8Array): void {
+  const inputs = feedsOf(graphOf(decodeModel(onnx)));
+  if (inputs.length !== 1) throw unfit(`it has ${inputs.length} inputs (${inputs.map(({ name }) => name ?? '').join(', ')})`);
 }
 
 /** What the graph says counts; the user, the metadata and custom come where it leaves the size open. */

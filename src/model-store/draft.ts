@@ -4,7 +4,8 @@ import { COCO_LABELS } from '../core/coco-labels.js';
 import { AppError } from '../core/errors.js';
 import type { Size } from '../core/frame.js';
 import type { FitMode } from '../core/image-fit.js';
-import type { HeadKind, LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
+import type { Anchors, HeadKind, LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
+import type { BoxOrder } from '../onnx/box-evidence.js';
 import { sha256Of } from './files.js';
 
 /** What the user may say about a model where its files don't. */
@@ -20,6 +21,16 @@ export interface AddOptions {
   readonly color?: ModelInput['color'] | undefined;
   /** Factor from pixels of 0 to 255 to what the network wants. */
   readonly scale?: number | undefined;
+  /** Of raw anchor heads: pixels of the model input, a list for each scale from the finest on, or one for all. */
+  readonly anchors?: readonly Anchors[] | undefined;
+  /** What the four numbers of a box are, where their values don't tell. */
+  readonly boxes?: BoxOrder | undefined;
+  /** Whether boxes are fractions of the picture, where their values don't tell. */
+  readonly normalised?: boolean | undefined;
+  /** Path of the picture that the model is tried on, instead of the package's own. */
+  readonly testPicture?: string | undefined;
+  /** Draws what the model finds on the test picture into its folder. Default false. */
+  readonly selfCheck?: boolean | undefined;
 }
 
 /** A model that is ready to be given a name and a folder. */

@@ -31,10 +31,10 @@ export async function readVerifiedModel(folder: string, manifest: ModelManifest)
   return bytes;
 }
 
-/** Writes a draft as a model folder. */
-export async function writeModelFolder(folder: string, id: string, draft: ModelDraft): Promise<ModelManifest> {
+/** Writes a draft as a model folder. @param files that go with it, by name */
+export async function writeModelFolder(folder: string, id: string, draft: ModelDraft, files: Readonly<Record<string, Uint8Array>> = {}): Promise<ModelManifest> {
   const manifest = manifestOf(id, draft);
-  await writeFolderAtomic(folder, { [MODEL_FILE]: draft.onnx, [MANIFEST_FILE]: manifestText(manifest) });
+  await writeFolderAtomic(folder, { ...files, [MODEL_FILE]: draft.onnx, [MANIFEST_FILE]: manifestText(manifest) });
   return manifest;
 }
 

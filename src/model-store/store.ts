@@ -5,12 +5,13 @@ import { AppError, toAppError } from '../core/errors.js';
 import type { LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
 import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
 import { download, publicUrl, type DownloadOptions, type DownloadProgress } from './download.js';
-import { idFromFileName, MODEL_FILE, type AddOptions, type ModelDraft } from './draft.js';
+import { idFromFileName, manifestOf, MODEL_FILE, type AddOptions, type ModelDraft } from './draft.js';
 import { draftLocal } from './draft-local.js';
 import { exists, isFile, isFolder, sha256Of, sha256OfFile, writeFileAtomic, writeFolderAtomic } from './files.js';
 import { readLocalModel, type LocalModel } from './local-files.js';
 import { hasManifest, MANIFEST_FILE, manifestText, readManifest, readVerifiedModel, writeModelFolder } from './model-folder.js';
 import { ensurePrepared } from './prepared.js';
+import { selfCheck, SELF_CHECK_FILE, SELF_CHECK_STEP, type SelfCheckReport } from './self-check.js';
 import { importShipped, isImported } from './shipped-models.js';
 import { storePaths, type StorePaths } from './store-paths.js';
 
@@ -55,7 +56,7 @@ export interface StoreOptions {
 }
 
 /** Part of the name of models used by path: a new number makes them be imported anew. */
-const IMPORT_VERSION = 1;
+const IMPORT_VERSION = 2;
 
 /** A model made from another one. */
 export interface DerivedModel {
@@ -70,6 +71,18 @@ export interface DerivedModel {
   readonly baseline?: ModelManifest['baseline'];
   /** Reports and such, by file name; they go into the model's folder. */
   readonly files?: Readonly<Record<string, Uint8Array | string>>;
+}
+
+/** A model that was just added. */
+export interface AddedModel extends InstalledModel {
+  /** Undefined where none was asked for. */
+  readonly selfCheck: SelfCheckReport | undefined;
+}
+
+/** A model that is understood but not installed. */
+export interface DraftedModel {
+  readonly manifest: ModelManifest;
+  readonly onnx: Uint8Array;
 }
 
 /** Models by id: those that the user added, those that come with the package, and those that are a download away. */
@@ -98,6 +111,18 @@ export class ModelStore {
     throw await this.#notFound(idOrPath);
   }
 
+  /**
+   * What a model would be if it was added, without adding it.
+   *
+   * @param path of an ONNX file or a Darknet pair.
+   * @throws AppError as `add`.
+   */
+  async draft(path: string, options: AddOptions = {}): Promise<DraftedModel> {
+    const local = await readLocalModel(absolute(path), options.labels);
+    const draft = await draftLocal(local, options);
+    return { manifest: manifestOf(options.id ?? idFromFileName(local.name), draft), onnx: draft.onnx };
+  }
+
   /** All models by name, those that can be used at once first. */
   async list(): Promise<ListedModel[]> {
     const [added, shipped, catalog] = await Promise.all([listFolders(this.#paths.models, 'added'), listFolders(this.#paths.shipped, 'included'), readCatalog(this.#paths.shipped)]);
@@ -114,7 +139,7 @@ export class ModelStore {
    * @param onProgress of downloads.
    * @throws AppError ERR_MODEL_EXISTS, ERR_USAGE, ERR_MODEL_HEAD_UNKNOWN, or what downloads and imports throw; nothing is left behind.
    */
-  async add(input: string, options: AddOptions = {}, onProgress?: AddProgress): Promise<InstalledModel> {
+  async add(input: string, options: AddOptions = {}, onProgress?: AddProgress): Promise<AddedModel> {
     if (options.id !== undefined && !isId(options.id)) throw invalidId(options.id);
     if (/^https?:\/\//i.test(input)) return this.#addUrl(input, options, onProgress);
     if (await exists(input)) return this.#addLocal(absolute(input), options);
@@ -189,16 +214,16 @@ export class ModelStore {
     return this.#load(folder, folder, manifest);
   }
 
-  async #addLocal(path: string, options: AddOptions): Promise<InstalledModel> {
+  async #addLocal(path: string, options: AddOptions): Promise<AddedModel> {
     if (await hasManifest(path)) return this.#addFolder(path, options);
     const local = await readLocalModel(path, options.labels);
     const id = options.id ?? idFromFileName(local.name);
     await this.#assertFree(id);
-    return this.#install(id, await draftLocal(local, options));
+    return this.#install(id, await draftLocal(local, options), options);
   }
 
   /** A folder with a manifest is copied as it is. */
-  async #addFolder(source: string, { id: wantedId, ...others }: AddOptions): Promise<InstalledModel> {
+  async #addFolder(source: string, { id: wantedId, selfCheck: isChecked, testPicture, ...others }: AddOptions): Promise<AddedModel> {
     const options = Object.entries(others).filter(([, value]) => value !== undefined);
     if (options.length > 0) {
       throw new AppError('ERR_USAGE', `The manifest of ${source} says it all: --${options[0]![0]} has no effect`, { fix: 'Edit manifest.json instead.' });
@@ -208,28 +233,29 @@ export class ModelStore {
     await this.#assertFree(id);
     const onnx = await readVerifiedModel(source, manifest);
     const folder = join(this.#paths.models, id);
-    await writeFolderAtomic(folder, { [manifest.file]: onnx, [MANIFEST_FILE]: manifestText({ ...manifest, id }) });
-    return this.#load(folder, folder);
+    const checked = isChecked ? await selfCheck({ manifest, onnx }, testPicture) : undefined;
+    await writeFolderAtomic(folder, { [manifest.file]: onnx, [MANIFEST_FILE]: manifestText({ ...manifest, id }), ...(checked && { [SELF_CHECK_FILE]: checked.png }) });
+    return { ...(await this.#load(folder, folder)), selfCheck: checked?.report };
   }
 
-  async #addUrl(url: string, options: AddOptions, onProgress?: AddProgress): Promise<InstalledModel> {
+  async #addUrl(url: string, options: AddOptions, onProgress?: AddProgress): Promise<AddedModel> {
     const files = filesOfUrl(url);
     const id = options.id ?? idFromFileName(files[0]!.name);
     await this.#assertFree(id);
     const local = await this.#fetch(id, files, options, onProgress);
     const draft = await draftLocal(local, options);
-    const installed = await this.#install(id, { ...draft, origin: publicUrl(url) });
+    const installed = await this.#install(id, { ...draft, origin: publicUrl(url) }, options);
     await this.#forgetDownload(id);
     return installed;
   }
 
-  async #addFromCatalog(entry: CatalogEntry, options: AddOptions, onProgress?: AddProgress): Promise<InstalledModel> {
+  async #addFromCatalog(entry: CatalogEntry, options: AddOptions, onProgress?: AddProgress): Promise<AddedModel> {
     const id = options.id ?? entry.id;
     await this.#assertFree(id);
     const files = entry.files.map((file) => ({ ...file, url: sourceUrl(entry, file, this.#options.mirror) }));
     const local = await this.#fetch(entry.id, files, options, onProgress);
     const draft = await draftLocal(local, options);
-    const installed = await this.#install(id, { ...draft, title: entry.title, licence: entry.licence, origin: entry.files[0]!.url });
+    const installed = await this.#install(id, { ...draft, title: entry.title, licence: entry.licence, origin: entry.files[0]!.url }, options);
     await this.#forgetDownload(entry.id);
     return installed;
   }
@@ -251,10 +277,12 @@ export class ModelStore {
     return readLocalModel(join(folder, files[0]!.name), options.labels);
   }
 
-  async #install(id: string, draft: ModelDraft): Promise<InstalledModel> {
+  async #install(id: string, draft: ModelDraft, options: AddOptions): Promise<AddedModel> {
     const folder = join(this.#paths.models, id);
-    await writeModelFolder(folder, id, draft);
-    return this.#load(folder, folder);
+    const checked = options.selfCheck ? await selfCheck({ manifest: manifestOf(id, draft), onnx: draft.onnx }, options.testPicture) : undefined;
+    const operations = checked ? [...draft.operations, { kind: SELF_CHECK_STEP, ...checked.report }] : draft.operations;
+    await writeModelFolder(folder, id, { ...draft, operations }, checked && { [SELF_CHECK_FILE]: checked.png });
+    return { ...(await this.#load(folder, folder)), selfCheck: checked?.report };
   }
 
   async #load(folder: string, preparedFolder: string, known?: ModelManifest): Promise<InstalledModel> {

@@ -30,7 +30,7 @@ export function yolov5Export({ classCount = 80, dynamic = false, metadata = {} }
     const dims = [3 * columns, 3, stride, stride];
     const weight = builder.floats(`weight${stride}`, dims, pseudoRandom(dims.reduce((a, b) => a * b), stride));
     const raw = builder.node('Conv', [images, weight], { kernel_shape: { ints: [stride, stride] }, strides: { ints: [stride, stride] } });
-    const split = builder.node('Reshape', [raw, builder.ints([1, 3, columns, -1])]);
+    const split = builder.node('Reshape', [builder.node('Sigmoid', [raw]), builder.ints([1, 3, columns, -1])]);
     return builder.node('Reshape', [builder.node('Transpose', [split], { perm: { ints: [0, 1, 3, 2] } }), builder.ints([1, -1, columns])]);
   });
   builder.output(builder.node('Concat', scales, { axis: { i: 1 } }), 'float32', [1, 25200, columns], 'output0');
@@ -53,7 +53,9 @@ export function noDetector(): Uint8Array {
 export function twoHeads(): Uint8Array {
   const builder = new GraphBuilder('two');
   const x = builder.node('ReduceMean', [builder.input('images', 'float32', [1, 3, 64, 64])], { axes: { ints: [1, 2, 3] }, keepdims: { i: 0 } });
-  builder.output(builder.node('Expand', [x, builder.ints([1, 300, 6])]), 'float32', [1, 300, 6], 'rows');
-  builder.output(builder.node('Expand', [x, builder.ints([1, 7, 84])]), 'float32', [1, 7, 84], 'planes');
+  // Nothing found, so that no value tells which of them is meant.
+  const nothing = builder.node('Sub', [x, x]);
+  builder.output(builder.node('Expand', [nothing, builder.ints([1, 300, 6])]), 'float32', [1, 300, 6], 'rows');
+  builder.output(builder.node('Expand', [nothing, builder.ints([1, 7, 84])]), 'float32', [1, 7, 84], 'planes');
   return builder.build();
 }

@@ -1,70 +1,51 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { FitMode } from '../../../core/image-fit.js';
-import type { HeadKind } from '../../../core/manifest.js';
-import type { Size } from '../../../core/size.js';
-import type { AddProgress, InstalledModel } from '../../../model-store/store.js';
-import { parseSize } from '../../arguments.js';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { AddedModel, AddProgress } from '../../../model-store/store.js';
+import { SELF_CHECK_FILE } from '../../../model-store/self-check.js';
 import { openStore } from '../../models.js';
 import { bold, green, print, type Progress, progressBar, say } from '../../terminal.js';
+import { addModelOptions, toAddOptions, type ModelOptions } from './model-options.js';
+import { saySelfCheck } from './self-check-text.js';
 
-const HEADS: readonly HeadKind[] = ['darknet', 'yolov5', 'yolov5-raw', 'yolov8', 'yolov10', 'yolox', 'tiny-yolov2', 'rows'];
-const FITS: readonly FitMode[] = ['stretch', 'letterbox', 'letterbox-top-left'];
-
-interface AddCommandOptions {
+interface AddCommandOptions extends ModelOptions {
   id?: string;
-  head?: HeadKind;
-  size?: Size;
-  labels?: string;
-  fit?: FitMode;
-  color?: 'rgb' | 'bgr';
-  scale?: number;
+  selfCheck: boolean;
   json?: boolean;
 }
 
 export function addAdd(models: Command): void {
-  models
+  const command = models
     .command('add')
     .description('Add a model: an .onnx file, a Darknet .cfg with its .weights, a folder with a manifest, a URL, or the id of a known one.')
     .argument('<input>', 'file, folder, URL or id')
-    .option('--id <id>', 'name to give it')
-    .addOption(new Option('--head <kind>', "kind of its head, where the shapes don't tell").choices(HEADS))
-    .option('--size <WxH>', 'input size, for models that leave it open', parseSize)
-    .option('--labels <file>', 'class names, a line each')
-    .addOption(new Option('--fit <mode>', 'how pictures are put into its input').choices(FITS))
-    .addOption(new Option('--color <order>', 'order of its colour channels').choices(['rgb', 'bgr']))
-    .option('--scale <factor>', 'factor from pixels of 0 to 255 to what it wants', parseFactor)
+    .option('--id <id>', 'name to give it');
+  addModelOptions(command)
+    .option('--no-self-check', 'do not try it on a picture')
     .option('--json', 'print the manifest as JSON')
     .action(add);
 }
 
-async function add(input: string, { json, ...options }: AddCommandOptions): Promise<void> {
+async function add(input: string, { json, id, selfCheck, ...options }: AddCommandOptions): Promise<void> {
   let bar: Progress | undefined;
   const onProgress: AddProgress = ({ doneBytes, totalBytes }) => {
     bar ??= progressBar('download', totalBytes === undefined ? undefined : kib(totalBytes));
     bar.update(kib(doneBytes), 'KiB');
   };
-  let model: InstalledModel;
+  let model: AddedModel;
   try {
-    model = await openStore().add(input, options, onProgress);
+    model = await openStore().add(input, { ...toAddOptions(options), id, selfCheck }, onProgress);
   } finally {
     bar?.stop();
   }
-  const { manifest } = model;
-  if (json) {
-    print(JSON.stringify(manifest, null, 2));
-    return;
-  }
-  const { id, head, input: frame, labels } = manifest;
-  say(`${green('added')} ${bold(id)}: ${head.kind} head, ${frame.width}x${frame.height} ${frame.color}, ${labels.length} classes`);
-  say(`try it: lynceus run demo --model ${id}`);
+  const { manifest, folder, selfCheck: report } = model;
+  if (json) print(JSON.stringify(manifest, null, 2));
+  const { head, input: frame, labels } = manifest;
+  if (!json) say(`${green('added')} ${bold(manifest.id)}: ${head.kind} head, ${frame.width}x${frame.height} ${frame.color}, ${labels.length} classes`);
+  // Whoever reads the JSON has the warnings in it; whoever looks at the terminal must not miss them.
+  if (report && (!json || report.warnings.length > 0)) saySelfCheck(report, join(folder, SELF_CHECK_FILE));
+  if (!json) say(`what was assumed: lynceus models inspect ${manifest.id}; try it: lynceus run demo --model ${manifest.id}`);
 }
 
 function kib(bytes: number): number {
   return Math.round(bytes / 1024);
-}
-
-function parseFactor(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('Expected a positive number such as 0.00392157.');
-  return value;
 }
