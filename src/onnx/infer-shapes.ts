@@ -39,7 +39,8 @@ function inferNodes(nodes: readonly NodeProto[], tensors: Tensors, stated: Reado
   }
 }
 
-function inferNode(node: NodeProto, tensors: Tensors): readonly TensorFacts[] {
+/** Facts of the outputs of one node, from those of its inputs. */
+export function inferNode(node: NodeProto, tensors: ReadonlyMap<string, TensorFacts>): readonly TensorFacts[] {
   return RULES[node.opType ?? '']?.(new Operands(node, tensors)) ?? [];
 }
 
@@ -60,14 +61,14 @@ function isFixed(dims: readonly (number | string)[]): dims is readonly number[] 
 /** The inputs of a node as a rule sees them. */
 class Operands {
   readonly node: NodeProto;
-  readonly #tensors: Tensors;
+  readonly #tensors: ReadonlyMap<string, TensorFacts>;
 
-  constructor(node: NodeProto, tensors: Tensors) {
+  constructor(node: NodeProto, tensors: ReadonlyMap<string, TensorFacts>) {
     this.node = node;
     this.#tensors = tensors;
   }
 
-  get tensors(): Tensors {
+  get tensors(): ReadonlyMap<string, TensorFacts> {
     return this.#tensors;
   }
 
@@ -529,7 +530,7 @@ function branches(operands: Operands): readonly TensorFacts[] | undefined {
   return then?.map((facts, i) => (facts.dims && String(facts.dims) === String(otherwise?.[i]?.dims) ? { dims: facts.dims, dataType: facts.dataType } : UNKNOWN));
 }
 
-function inferBranch(graph: GraphProto | undefined, around: Tensors): readonly TensorFacts[] | undefined {
+function inferBranch(graph: GraphProto | undefined, around: ReadonlyMap<string, TensorFacts>): readonly TensorFacts[] | undefined {
   if (!graph) return undefined;
   const tensors: Tensors = new Map(around);
   for (const tensor of graph.initializer ?? []) tensors.set(tensor.name!, factsOfConstant(tensor));
