@@ -1,5 +1,6 @@
 import { GraphEditor, unsupported } from '../../onnx/graph-editor.js';
-import { decodeModel, encodeModel, intOf, intsOf, makeTensor, textOf, type NodeProto } from '../../onnx/model-proto.js';
+import { decodeModel, encodeModel, intOf, intsOf, textOf, type NodeProto } from '../../onnx/model-proto.js';
+import { replaceFloats } from '../../onnx/prune/replace-floats.js';
 
 /** Where a convolution looks: sizes in pixels of its input. */
 export interface ConvWindow {
@@ -67,17 +68,6 @@ export function withWeights(onnx: Uint8Array, weights: ReadonlyMap<string, Layer
   }
   editor.removeUnused();
   return encodeModel(model);
-}
-
-/** In place where nobody else reads the constant, so that files stay alike. */
-function replaceFloats(editor: GraphEditor, node: NodeProto, index: number, dims: readonly number[], data: Float32Array): void {
-  const name = node.input![index];
-  const initializer = editor.graph.initializer?.find((tensor) => tensor.name === name);
-  if (!initializer || editor.consumersOf(name!).length > 1) {
-    editor.setFloats(node, index, dims, data);
-    return;
-  }
-  Object.assign(initializer, { floatData: [] }, makeTensor(name!, 'float32', dims, data));
 }
 
 function isPictureConvolution(editor: GraphEditor, node: NodeProto): boolean {
