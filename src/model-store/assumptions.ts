@@ -72,7 +72,7 @@ export function ignoredFacts(outputs: readonly OutputSample[], recognised: Recog
 export function labelAssumption(given: readonly string[] | undefined, names: readonly string[] | undefined, classCount: number): Assumption {
   const source: AssumptionSource = given ? 'option' : names ? 'metadata' : 'assumed';
   const evidence = given ? '--labels' : names ? 'names in the file' : classCount === 80 ? '80 classes are most often those of COCO' : 'the file names none';
-  return { what: 'class names', value: `${classCount}`, source, evidence };
+  return { what: 'class names', value: `${classCount} classes`, source, evidence };
 }
 
 /** What is believed of an installed model: what was written down when it was added, else what its manifest says. */
@@ -80,7 +80,7 @@ export function assumptionsOf(manifest: ModelManifest): readonly Assumption[] {
   const step = manifest.lineage.operations.findLast(({ kind }) => kind === RECOGNISE_STEP);
   // A model that was made from another one may have another head than was recognised once.
   const isOwn = manifest.lineage.parent === null && Array.isArray(step?.['assumptions']);
-  if (isOwn) return step!['assumptions'] as Assumption[];
+  if (isOwn) return step['assumptions'] as Assumption[];
   const { input, head, labels } = manifest;
   const fact = (what: string, value: string): Assumption => ({ what, value, source: 'manifest', evidence: '' });
   return [
@@ -90,6 +90,6 @@ export function assumptionsOf(manifest: ModelManifest): readonly Assumption[] {
     fact('colour order', input.color),
     fact('pixel values', pixelText(input)),
     ...headAssumptions({ head, classCount: labels.length }, 'manifest'),
-    fact('class names', String(labels.length)),
+    fact('class names', `${labels.length} classes`),
   ];
 }

@@ -2,7 +2,7 @@ import type { Detections } from '../core/detections.js';
 import type { ModelInput } from '../core/manifest.js';
 import { drawBoxes } from './draw-boxes.js';
 import { findOnPicture, type TriedModel } from './find-on-picture.js';
-import { foundObjects, judge, type Preparation, type SelfCheckWarning } from './self-check-verdict.js';
+import { foundObjects, judge, meanIouOf, preparationHint, type Preparation, type SelfCheckWarning } from './self-check-verdict.js';
 import { knownObjects, readTestPicture, shippedTestPicture, type KnownObject, type TestPicture } from './test-picture.js';
 
 /** File that shows what a model found on the test picture, in its folder. */
@@ -22,9 +22,11 @@ export interface SelfCheckReport {
   /** Greatest confidence of all boxes, those below the threshold too. */
   readonly bestConfidence: number;
   /** Objects that stand in the picture and were found at their place; null where it isn't known what stands in it. */
-  readonly found: { readonly objects: number; readonly of: number } | null;
+  readonly found: { readonly objects: number; readonly of: number; readonly meanIou: number } | null;
   /** How much this and other preparations of the picture find; empty where none was tried. */
   readonly preparations: readonly Preparation[];
+  /** What can't be told from one picture, but is worth a try; null where there is nothing. */
+  readonly hint: string | null;
   readonly warnings: readonly SelfCheckWarning[];
 }
 
@@ -43,6 +45,7 @@ export async function selfCheck(model: TriedModel, testPicture?: string): Promis
   const preparations = objects.length > 0 ? await comparePreparations(model, picture, objects) : [];
   const warnings = judge(findings, model.manifest, objects, preparations);
   const { detections, bestConfidence } = findings;
+  const found = foundObjects(detections, objects, labels);
   const report: SelfCheckReport = {
     picture: picture.name,
     boxes: detections.count,
@@ -50,8 +53,9 @@ export async function selfCheck(model: TriedModel, testPicture?: string): Promis
     confidenceThreshold: defaults.confidenceThreshold,
     classes: classCounts(detections, labels),
     bestConfidence,
-    found: objects.length > 0 ? { objects: preparations[0]!.objects, of: objects.length } : null,
+    found: objects.length > 0 ? { objects: found.length, of: objects.length, meanIou: meanIouOf(found) } : null,
     preparations,
+    hint: preparationHint(preparations) ?? null,
     warnings,
   };
   return { report, png: await drawBoxes(picture, detections, labels, warnings.map(({ message }) => message)) };
@@ -63,7 +67,7 @@ async function comparePreparations(model: TriedModel, picture: TestPicture, obje
   for (const { option, input } of alternativesOf(model.manifest.input)) {
     const { detections } = await findOnPicture({ ...model, manifest: { ...model.manifest, input } }, picture);
     const found = foundObjects(detections, objects, model.manifest.labels);
-    compared.push({ option, objects: found.length, confidence: found.reduce((sum, confidence) => sum + confidence, 0) });
+    compared.push({ option, objects: found.length, confidence: found.reduce((sum, { confidence }) => sum + confidence, 0) });
   }
   return compared;
 }

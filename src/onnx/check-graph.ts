@@ -11,8 +11,10 @@ export function checkGraph(model: ModelProto): void {
   const editor = new GraphEditor(model);
   checkProducers(editor.graph);
   checkReaders(editor.graph, new Set());
-  // The order of execution is the file's own; sorting a copy only finds out whether there is one.
-  new GraphEditor({ ...model, graph: { ...editor.graph } } as ModelProto).sort();
+  // Sorting only finds out whether there is an order of execution: the file keeps its own.
+  const nodes = editor.graph.node!;
+  editor.sort();
+  editor.graph.node = nodes;
 }
 
 function checkProducers(graph: GraphProto): void {

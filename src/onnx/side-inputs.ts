@@ -42,14 +42,7 @@ export function bindSideInputs(model: ModelProto, size: Size): BoundInput[] {
 /** A vector of two, or one a picture. */
 function constantFor({ name, dataType, dims }: ValueFacts, values: readonly number[]): TensorProto | undefined {
   const shape = dims.length === 2 ? [1, values.length] : [values.length];
-  switch (dataType) {
-    case 'float32':
-      return makeTensor(name, 'float32', shape, Float32Array.from(values));
-    case 'int64':
-      return makeTensor(name, 'int64', shape, BigInt64Array.from(values, BigInt));
-    case 'int32':
-      return makeTensor(name, 'int32', shape, Int32Array.from(values));
-    default:
-      return undefined;
-  }
+  if (dataType === 'float32') return makeTensor(name, dataType, shape, Float32Array.from(values));
+  if (dataType === 'int64') return makeTensor(name, dataType, shape, BigInt64Array.from(values, BigInt));
+  return dataType === 'int32' ? makeTensor(name, dataType, shape, Int32Array.from(values)) : undefined;
 }
