@@ -44,13 +44,13 @@ export class MaskScorer {
   }
 }
 
-/** Mean number of boxes over a threshold that a picture has before suppression. */
-export function meanCandidates(boxes: readonly PictureBoxes[], off: readonly number[], confidenceThreshold: number): number {
-  let sum = 0;
+/** Mean number of boxes over a threshold that a picture has before suppression, by anchor. */
+export function meanCandidates(boxes: readonly PictureBoxes[], anchorCount: number, confidenceThreshold: number): Float64Array {
+  const means = new Float64Array(anchorCount);
   for (const { count, confidence, anchor } of boxes) {
-    for (let i = 0; i < count; i += 1) if (confidence[i]! > confidenceThreshold && !off.includes(anchor[i]!)) sum += 1;
+    for (let i = 0; i < count; i += 1) if (confidence[i]! > confidenceThreshold) means[anchor[i]!]! += 1 / boxes.length;
   }
-  return boxes.length === 0 ? 0 : sum / boxes.length;
+  return means;
 }
 
 /** The boxes of a picture without those of some anchors; working memory is used again for the next picture. */

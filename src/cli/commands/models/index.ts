@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import { addAdd } from './add.js';
 import { addInspect } from './inspect.js';
 import { addList } from './list.js';
+import { addPruneAnchors } from './prune-anchors.js';
 import { addRemove } from './remove.js';
 
 export function addModels(program: Command): void {
   const models = program.command('models').description('List, add, inspect and remove models.');
-  for (const add of [addList, addAdd, addInspect, addRemove]) add(models);
+  for (const add of [addList, addAdd, addInspect, addPruneAnchors, addRemove]) add(models);
 }
