@@ -62,3 +62,23 @@ export function outputVariance({ layer, rows, cross, energy }: LayerStatistics):
   }
   return sum / layer.filters;
 }
+
+/**
+ * The samples of a layer that lost inputs and filters: the sums of those that stay, as if it had been sampled without the others.
+ *
+ * @param inputs places of the kept inputs, 0 to `fanIn - 1`. @param filters of the kept filters. Dense layers (one group) only.
+ */
+export function restrictStatistics(statistics: LayerStatistics, inputs: readonly number[], filters: readonly number[]): LayerStatistics {
+  const { layer, rows, gram, cross, energy } = statistics;
+  const oldSize = layer.fanIn + 1;
+  // The constant 1 is the last input and always stays.
+  const kept = [...inputs, layer.fanIn];
+  const size = kept.length;
+  const sums = new Float64Array(size * size);
+  const wanted = new Float64Array(size * filters.length);
+  for (const [row, from] of kept.entries()) {
+    for (const [column, source] of kept.entries()) sums[row * size + column] = gram[0]![from * oldSize + source]!;
+    for (const [place, filter] of filters.entries()) wanted[row * filters.length + place] = cross[0]![from * layer.filters + filter]!;
+  }
+  return { layer: { ...layer, fanIn: inputs.length, filters: filters.length }, rows, gram: [sums], cross: [wanted], energy: Float64Array.from(filters, (filter) => energy[filter]!) };
+}

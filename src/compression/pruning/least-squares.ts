@@ -81,7 +81,7 @@ function solveFilter(statistics: LayerStatistics, filter: number, kept: Int32Arr
 }
 
 /** The sums of the kept inputs, with the ridge; its lower triangle. */
-function keptMatrix(statistics: LayerStatistics, group: number, kept: Int32Array, ridge: number): Float64Array {
+export function keptMatrix(statistics: LayerStatistics, group: number, kept: Int32Array, ridge: number): Float64Array {
   const size = statistics.layer.fanIn + 1;
   const sums = statistics.gram[group]!;
   const count = kept.length;

@@ -56,6 +56,36 @@ export function inverseDiagonal(a: Float64Array, size: number): Float64Array | u
   return diagonal;
 }
 
+/**
+ * The inverse of a symmetric positive definite `a`, which is spoiled.
+ *
+ * @returns row-major and whole; undefined where `a` is not positive definite.
+ */
+export function inverse(a: Float64Array, size: number): Float64Array | undefined {
+  if (!factorise(a, size)) return undefined;
+  // Rows of `half` are the columns of L^-1: row j begins at its diagonal.
+  const half = new Float64Array(size * size);
+  for (let j = 0; j < size; j += 1) {
+    const start = j * size;
+    half[start + j] = 1 / a[j * size + j]!;
+    for (let i = j + 1; i < size; i += 1) half[start + i] = -dotRows(a, i * size, half, start, j, i) / a[i * size + i]!;
+  }
+  const result = new Float64Array(size * size);
+  for (let i = 0; i < size; i += 1) {
+    for (let j = 0; j <= i; j += 1) {
+      const value = dotRows(half, i * size, half, j * size, i, size);
+      result[i * size + j] = value;
+      result[j * size + i] = value;
+    }
+  }
+  return result;
+}
+
+/** Sum of `a[aStart + i] * b[bStart + i]` from `from` to before `to`. */
+function dotRows(a: Float64Array, aStart: number, b: Float64Array, bStart: number, from: number, to: number): number {
+  return dot(a, aStart + from, b, bStart + from, to - from);
+}
+
 /** Sum of `a[aStart + i] * b[i]` from `from` to before `to`. */
 function dotFrom(a: Float64Array, aStart: number, b: Float64Array, from: number, to: number): number {
   return dot(a, aStart + from, b, from, to - from);
