@@ -28,6 +28,8 @@ export interface StageTiming {
   readonly endedMs: number;
   /** Which worker served it, where one did. */
   readonly worker?: string;
+  /** Of a detector: boxes over the threshold that went into suppression. */
+  readonly boxesBeforeNms?: number;
   /** Longest time that the main thread's event loop was late while this stage had the frame. */
   readonly eventLoopDelayMs: number;
   /** Garbage collection on the main thread that overlapped the stage. */

@@ -8,6 +8,8 @@ export interface StageContext {
   /** A named part of the service time. */
   part(name: string, startMs: number, endMs: number): void;
   servedBy(worker: string): void;
+  /** How many boxes went into suppression: what the time of `nms` depends on. */
+  boxesBeforeNms(count: number): void;
 }
 
 /**

@@ -32,6 +32,7 @@ export class YoloStage implements Stage {
       context.part('decode', inferredMs, decodedMs);
       context.part('nms', decodedMs, endedMs);
       context.servedBy(worker);
+      context.boxesBeforeNms(detections.boxesBeforeNms);
       return { ...input, detections };
     } finally {
       this.#service.turns.release();

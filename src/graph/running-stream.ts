@@ -247,13 +247,14 @@ async function allDelivered(waits: readonly Promise<void>[]): Promise<void> {
 }
 
 function withRuntime(timing: RawTiming, monitor: RuntimeMonitor): StageTiming {
-  const { stage, queuedMs, startedMs, endedMs, worker, parts } = timing;
+  const { stage, queuedMs, startedMs, endedMs, worker, boxesBeforeNms, parts } = timing;
   return {
     stage,
     queuedMs,
     startedMs,
     endedMs,
     ...(worker === undefined ? {} : { worker }),
+    ...(boxesBeforeNms === undefined ? {} : { boxesBeforeNms }),
     eventLoopDelayMs: monitor.eventLoopDelayMs(queuedMs, endedMs),
     gcMs: monitor.gcMs(queuedMs, endedMs),
     parts,

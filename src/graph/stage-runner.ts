@@ -10,6 +10,7 @@ export interface RawTiming {
   readonly startedMs: number;
   readonly endedMs: number;
   readonly worker: string | undefined;
+  readonly boxesBeforeNms?: number | undefined;
   readonly parts: readonly SpanPart[];
 }
 
@@ -24,6 +25,7 @@ export interface Envelope {
 class SpanRecorder implements StageContext {
   startedMs: number;
   worker: string | undefined;
+  boxes: number | undefined;
   readonly parts: SpanPart[] = [];
 
   constructor(startedMs: number) {
@@ -41,6 +43,10 @@ class SpanRecorder implements StageContext {
   servedBy(worker: string): void {
     this.worker = worker;
   }
+
+  boxesBeforeNms(count: number): void {
+    this.boxes = count;
+  }
 }
 
 /** Runs a stage on one envelope and adds the span to it; a failure of the stage goes to `onFailed`, whose result is returned. */
@@ -56,7 +62,7 @@ export async function runStage<Failed>(
     const endedMs = monotonicMs();
     // Clocks of threads agree to microseconds; a start before the queue's begin would make a negative wait.
     const startedMs = Math.min(Math.max(context.startedMs, envelope.readyMs), endedMs);
-    const timing: RawTiming = { stage: id, queuedMs: envelope.readyMs, startedMs, endedMs, worker: context.worker, parts: context.parts };
+    const timing: RawTiming = { stage: id, queuedMs: envelope.readyMs, startedMs, endedMs, worker: context.worker, boxesBeforeNms: context.boxes, parts: context.parts };
     return { result, timings: [...envelope.timings, timing], readyMs: endedMs };
   } catch (error) {
     return onFailed(envelope, toAppError(error, 'ERR_STAGE_FAILED'));

@@ -37,6 +37,7 @@ const stageTiming = z
     queue_ms: milliseconds.min(0).describe('Waited for the stage'),
     service_ms: milliseconds.min(0).describe('Was worked on'),
     worker: z.exactOptional(z.string()).describe('Which worker served it, where one did'),
+    boxes_before_nms: z.exactOptional(count).describe('Of a detector: boxes over the threshold that went into suppression'),
     event_loop_delay_ms: milliseconds.min(0).describe('Longest time the main thread was late meanwhile'),
     gc_ms: milliseconds.min(0).describe('Garbage collection on the main thread meanwhile'),
   })

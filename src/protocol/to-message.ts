@@ -130,6 +130,7 @@ function toStageTimingMessage(timing: StageTiming): StageTimingMessage {
     gc_ms: round3(timing.gcMs),
   };
   if (timing.worker !== undefined) message.worker = timing.worker;
+  if (timing.boxesBeforeNms !== undefined) message.boxes_before_nms = timing.boxesBeforeNms;
   return message;
 }
 

@@ -6,6 +6,9 @@ import type { StreamStats, StreamView } from '../core/stream-view.js';
 /** Upper bounds in seconds: from a pre-processing step to a stalled camera, with the frame times of 60, 30 and 15 fps in between. */
 const BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.066, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5];
 
+/** Up to what a crowded street gives at a low threshold. */
+const BUCKETS_BOXES = [0, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+
 /** States in which pictures come. */
 const UP: ReadonlySet<SourceState> = new Set(['running', 'ended']);
 
@@ -31,6 +34,7 @@ export class ServerMetrics {
   readonly #stageSeconds: Histogram<'stream' | 'stage'>;
   readonly #queueSeconds: Histogram<'stream' | 'stage'>;
   readonly #endToEndSeconds: Histogram<'stream'>;
+  readonly #boxesBeforeNms: Histogram<'stream' | 'stage'>;
   readonly #frameAgeSeconds: Gauge<'stream'>;
   readonly #lastFrameSeconds: Gauge<'stream'>;
   readonly #streams: () => readonly StreamView[];
@@ -45,6 +49,7 @@ export class ServerMetrics {
     this.#stageSeconds = new Histogram({ name: 'lynceus_stage_duration_seconds', help: 'Time a stage worked on a frame', labelNames: ['stream', 'stage'] as const, ...histogram });
     this.#queueSeconds = new Histogram({ name: 'lynceus_queue_wait_seconds', help: 'Time a frame waited for a stage', labelNames: ['stream', 'stage'] as const, ...histogram });
     this.#endToEndSeconds = new Histogram({ name: 'lynceus_end_to_end_latency_seconds', help: "From a frame's first byte to its results", labelNames: ['stream'] as const, ...histogram });
+    this.#boxesBeforeNms = new Histogram({ name: 'lynceus_boxes_before_nms', help: 'Boxes of a frame that went into suppression', labelNames: ['stream', 'stage'] as const, buckets: BUCKETS_BOXES, registers });
     this.#frameAgeSeconds = new Gauge({ name: 'lynceus_frame_age_seconds', help: 'From capture to results of the newest frame, where the capture time is known', labelNames: ['stream'] as const, registers });
     this.#lastFrameSeconds = new Gauge({ name: 'lynceus_source_last_frame_timestamp_seconds', help: 'When the newest frame was delivered', labelNames: ['stream'] as const, registers });
     this.#registerStreams(options.previews);
@@ -64,9 +69,10 @@ export class ServerMetrics {
 
   /** Counts one frame: a few microseconds. */
   observe({ stream, result, labels, timings, endToEndMs, emittedEpochMs }: DeliveredFrame): void {
-    for (const { stage, queuedMs, startedMs, endedMs } of timings) {
+    for (const { stage, queuedMs, startedMs, endedMs, boxesBeforeNms } of timings) {
       this.#stageSeconds.observe({ stream, stage }, (endedMs - startedMs) / 1e3);
       this.#queueSeconds.observe({ stream, stage }, (startedMs - queuedMs) / 1e3);
+      if (boxesBeforeNms !== undefined) this.#boxesBeforeNms.observe({ stream, stage }, boxesBeforeNms);
     }
     this.#endToEndSeconds.observe({ stream }, endToEndMs / 1e3);
     this.#lastFrameSeconds.set({ stream }, emittedEpochMs / 1e3);

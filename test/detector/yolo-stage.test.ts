@@ -93,6 +93,7 @@ describe('detections', () => {
       { xyxy: [0, 0, 32, 8], confidence: 0.4, classId: 1 },
     ]);
     expect(kept[0]!.detections.boxesBeforeNms).toBe(2);
+    expect(kept[0]!.delivered.timings.find(({ stage }) => stage === 'detect')?.boxesBeforeNms).toBe(2);
     expect(source.pool.inUse).toBe(0);
   });
 

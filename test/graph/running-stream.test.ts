@@ -397,7 +397,7 @@ describe('the ledger', () => {
     expect(unexplainedMs.filter(({ differenceMs, allowedMs }) => differenceMs > allowedMs).length).toBeLessThanOrEqual(1);
   });
 
-  test('has parts and worker as the stage told them, and takes the wait in front of a worker for queue wait', async () => {
+  test('has parts, worker and boxes as the stage told them, and takes the wait in front of a worker for queue wait', async () => {
     const times: number[] = [];
     const stage = stageOf(async (input, context) => {
       spin(50_000);
@@ -406,13 +406,15 @@ describe('the ledger', () => {
       context.serviceStarted(times[0]!);
       context.part('infer', times[0]!, times[0]! + 0.5);
       context.servedBy('worker-3');
+      context.boxesBeforeNms(37);
       return input;
     });
     const { source, list, stream } = run({ stages: [stage] });
     await Promise.all([source.emitAll(1), stream.done]);
     const timing = list.frames[0]!.timings[1]!;
-    expect(timing).toMatchObject({ stage: 'stage0', worker: 'worker-3', startedMs: times[0], parts: [{ name: 'infer', startMs: times[0], endMs: times[0]! + 0.5 }] });
+    expect(timing).toMatchObject({ stage: 'stage0', worker: 'worker-3', boxesBeforeNms: 37, startedMs: times[0], parts: [{ name: 'infer', startMs: times[0], endMs: times[0]! + 0.5 }] });
     expect(list.frames[0]!.timings[2]).not.toHaveProperty('worker');
+    expect(list.frames[0]!.timings[2]).not.toHaveProperty('boxesBeforeNms');
   });
 
   test.each([

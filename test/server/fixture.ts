@@ -135,5 +135,5 @@ export function startTestServer(streams: readonly FakeStream[], options: Partial
 }
 
 function timing(stage: string, queuedMs: number, startedMs: number, endedMs: number): StageTiming {
-  return { stage, queuedMs, startedMs, endedMs, eventLoopDelayMs: 0.1234567, gcMs: 0, parts: [], ...(stage === 'detect' ? { worker: 'yolo-0' } : {}) };
+  return { stage, queuedMs, startedMs, endedMs, eventLoopDelayMs: 0.1234567, gcMs: 0, parts: [], ...(stage === 'detect' ? { worker: 'yolo-0', boxesBeforeNms: 37 } : {}) };
 }

@@ -199,6 +199,8 @@ describe('metrics', () => {
       'lynceus_stage_duration_seconds_bucket{le="0.01",stream="front-door",stage="detect"} 5',
       'lynceus_stage_duration_seconds_bucket{le="0.005",stream="front-door",stage="detect"} 0',
       'lynceus_queue_wait_seconds_count{stream="front-door",stage="detect"} 5',
+      'lynceus_boxes_before_nms_count{stream="front-door",stage="detect"} 5',
+      'lynceus_boxes_before_nms_sum{stream="front-door",stage="detect"} 185',
       'lynceus_end_to_end_latency_seconds_count{stream="front-door"} 5',
       'lynceus_frame_age_seconds{stream="front-door"} 0.1',
       'lynceus_ws_clients 0',

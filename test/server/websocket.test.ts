@@ -91,7 +91,7 @@ describe('a client', () => {
       ],
       timings: [
         { stage: 'source', queue_ms: 0, service_ms: 1, event_loop_delay_ms: 0.123, gc_ms: 0 },
-        { stage: 'detect', queue_ms: 0.5, service_ms: 9, worker: 'yolo-0', event_loop_delay_ms: 0.123, gc_ms: 0 },
+        { stage: 'detect', queue_ms: 0.5, service_ms: 9, worker: 'yolo-0', boxes_before_nms: 37, event_loop_delay_ms: 0.123, gc_ms: 0 },
       ],
       end_to_end_ms: 10.5,
       dropped_since_last: { 'detect:replaced_by_newer': 3 },
