@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { addAdd } from './add.js';
+import { addBenchModels } from './bench.js';
 import { addInspect } from './inspect.js';
 import { addList } from './list.js';
+import { addPick } from './pick.js';
 import { addPruneAnchors } from './prune-anchors.js';
 import { addRemove } from './remove.js';
 
 export function addModels(program: Command): void {
   const models = program.command('models').description('List, add, inspect and remove models.');
-  for (const add of [addList, addAdd, addInspect, addPruneAnchors, addRemove]) add(models);
+  for (const add of [addList, addAdd, addInspect, addPruneAnchors, addRemove, addBenchModels, addPick]) add(models);
 }
