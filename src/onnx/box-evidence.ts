@@ -52,17 +52,16 @@ export function boxConvention(columns: BoxColumns, grid: BoxGrid, candidates: re
   if (isConstant(columns)) return undefined;
   const layouts = cellLayouts(grid);
   const readings = candidates
-    .map((convention) => ({ convention, distance: Math.min(...layouts.map((cells) => medianDistance(columns, cells, convention, grid.size))) }))
+    .map((convention) => ({ convention, distance: distanceOf(convention, columns, layouts, grid.size) }))
     .sort((a, b) => a.distance - b.distance);
   const [best, next] = readings;
   if (!best || !(best.distance <= FARTHEST)) return undefined;
   const rival = next ?? { distance: Infinity };
-  // The corner of small boxes is as near to their cells as the centre: the usual reading wins.
-  if (best.convention.order === 'xywh' && !(rival.distance > 2 * best.distance)) return usualOf(readings);
-  return rival.distance > CLEARLY * best.distance || isCornerOf(next?.convention, best.convention) ? { ...best, nextDistance: rival.distance } : undefined;
+  return rival.distance > CLEARLY * best.distance ? { ...best, nextDistance: rival.distance } : undefined;
 }
 
-const DECODED: readonly BoxConvention[] = BOX_ORDERS.flatMap((order) => [false, true].map((normalised): BoxConvention => ({ order, normalised })));
+/** `xywh` only by the user's word: a corner of small boxes is as near to their cells as their middle, and hardly an export has it. */
+const DECODED: readonly BoxConvention[] = (['cxcywh', 'xyxy', 'yxyx'] as const).flatMap((order) => [false, true].map((normalised): BoxConvention => ({ order, normalised })));
 
 /** Boxes of anchors have no undecoded reading without them. */
 function candidatesFor({ perCell }: BoxGrid): readonly BoxConvention[] {
@@ -75,16 +74,6 @@ function isConstant({ data, rows, rowStep, columnStep }: BoxColumns): boolean {
     for (let column = 0; column < 4; column += 1) if (data[row * rowStep + column * columnStep] !== data[0]) return false;
   }
   return true;
-}
-
-function isCornerOf(other: BoxConvention | undefined, best: BoxConvention): boolean {
-  return other?.order === 'xywh' && best.order === 'cxcywh' && other.normalised === best.normalised;
-}
-
-function usualOf(readings: readonly { readonly convention: BoxConvention; readonly distance: number }[]): ConventionEvidence | undefined {
-  const [best] = readings;
-  const usual = readings.find(({ convention }) => convention.order === 'cxcywh' && convention.normalised === best!.convention.normalised);
-  return usual && usual.distance <= FARTHEST ? { ...usual, nextDistance: best!.distance } : undefined;
 }
 
 /** Cell of every row: column, row, stride. */
@@ -110,10 +99,18 @@ function cellsOf(strides: readonly number[], perCell: number, { width, height }:
   return Float32Array.from(cells);
 }
 
-function medianDistance({ data, rows, rowStep, columnStep }: BoxColumns, cells: Cells, convention: BoxConvention, size: Size): number {
+/** In the layout that it fits best; Infinity where a size grows with the place of its cell in any of them. */
+function distanceOf(convention: BoxConvention, columns: BoxColumns, layouts: readonly Cells[], size: Size): number {
+  const readings = layouts.map((cells) => medianDistance(columns, cells, convention, size));
+  return readings.includes(undefined) ? Infinity : Math.min(...(readings as number[]));
+}
+
+/** Undefined where what should be a size (or an offset) is a coordinate. */
+function medianDistance({ data, rows, rowStep, columnStep }: BoxColumns, cells: Cells, convention: BoxConvention, size: Size): number | undefined {
   if (cells.length !== rows * 3) return Infinity;
   const step = Math.max(1, Math.floor(rows / SAMPLED_ROWS));
   const distances: number[] = [];
+  const [cellPlaces, firstColumn, widths]: [number[], number[], number[]] = [[], [], []];
   let empty = 0;
   for (let row = 0; row < rows; row += step) {
     const at = row * rowStep;
@@ -122,9 +119,31 @@ function medianDistance({ data, rows, rowStep, columnStep }: BoxColumns, cells: 
     const [x, y, w, h] = readBox(four, convention, size, cellX, cellY, stride);
     if (!(w > 0 && h > 0)) empty += 1;
     distances.push(Math.hypot(x / stride - cellX - 0.5, y / stride - cellY - 0.5));
+    cellPlaces.push((cellX + 0.5) * stride);
+    firstColumn.push(data[at]!);
+    widths.push(w);
   }
   if (empty > MOST_EMPTY * distances.length || distances.some(Number.isNaN)) return Infinity;
+  // Offsets to cells and sizes don't grow from the left to the right; coordinates do, though they may lie in the same range.
+  const mustNotFollow = convention.order === 'grid' ? firstColumn : widths;
+  if (Math.abs(correlation(cellPlaces, mustNotFollow)) > FOLLOWING) return undefined;
   return distances.sort((a, b) => a - b)[distances.length >> 1] ?? Infinity;
+}
+
+/** Correlation from which on a column is a coordinate. */
+const FOLLOWING = 0.75;
+
+/** Pearson's; 0 where either is constant. */
+function correlation(xs: readonly number[], ys: readonly number[]): number {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [meanX, meanY] = [mean(xs), mean(ys)];
+  let [xx, yy, xy] = [0, 0, 0];
+  for (const [i, x] of xs.entries()) {
+    xx += (x - meanX) ** 2;
+    yy += (ys[i]! - meanY) ** 2;
+    xy += (x - meanX) * (ys[i]! - meanY);
+  }
+  return xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : 0;
 }
 
 type Four = readonly [number, number, number, number];

@@ -141,8 +141,8 @@ function splitHead(boxes: OutputTable, others: readonly (readonly OutputTable[])
   const named = namedClasses(facts);
   const scores = beside.toSorted((a, b) => Number(b.columns === named) - Number(a.columns === named) || b.columns - a.columns)[0];
   if (!scores) return undefined;
-  // Where both have four columns, the scores are those whose values could be probabilities.
-  if (scores.columns === 4 && isBoxLike(scores) && !isBoxLike(boxes)) return undefined;
+  // With four classes, both have the same shape.
+  if (scores.columns === 4 && boxLikeness(scores, facts) >= boxLikeness(boxes, facts)) return undefined;
   const objectness = beside.find((table) => table !== scores && table.columns === 1);
   const grid = gridsOfRows(boxes.rows, facts.size)[0]!;
   const measured = measureConvention(boxes, grid, facts);
@@ -176,9 +176,13 @@ function objectnessPart(writer: TailWriter, table: OutputTable): string {
   return range && !areProbabilities(range) ? writer.sigmoid(tensor) : tensor;
 }
 
-function isBoxLike(table: OutputTable): boolean {
+/** Greater where the name speaks of boxes, the values are no probabilities, or they lie around their cells. */
+function boxLikeness(table: OutputTable, facts: HeadFacts): number {
   const range = rangeOf(table, 0);
-  return range ? !areProbabilities(range) : /box|loc|reg/i.test(table.output.name);
+  const isNamed = /box|loc|reg/i.test(table.output.name);
+  const isWide = range !== undefined && !areProbabilities(range);
+  const isPlaced = measureConvention(table, gridsOfRows(table.rows, facts.size)[0]!, facts) !== undefined;
+  return Number(isPlaced) * 4 + Number(isNamed) * 2 + Number(isWide);
 }
 
 function decoded(convention: BoxConvention | undefined): BoxConvention | undefined {

@@ -164,10 +164,18 @@ function yoloxParts({ grids }: GridScale, facts: HeadFacts): GridOutput[] | unde
     const isKnown = classes > 0 && (classes === namedClasses(facts) || classes === COCO_CLASSES || facts.head === 'yolox');
     return isKnown ? [grids[0]!] : undefined;
   }
-  const box = grids.find(({ channels }) => channels === 4);
+  const box = boxGrid(grids.filter(({ channels }) => channels === 4));
   const objectness = grids.find(({ channels }) => channels === 1);
   const classes = grids.find((grid) => grid !== box && grid !== objectness);
   return grids.length === 3 && box && objectness && classes ? [box, objectness, classes] : undefined;
+}
+
+/** With four classes, boxes and scores have the same shape: names tell, or values, since only scores stay between 0 and 1. */
+function boxGrid(candidates: readonly GridOutput[]): GridOutput | undefined {
+  if (candidates.length < 2) return candidates[0];
+  const named = candidates.filter(({ output }) => /reg|box|loc/i.test(output.name));
+  const unlike = candidates.filter(({ output }) => output.data && !output.data.every((value) => value >= 0 && value <= 1));
+  return [named, unlike].find((found) => found.length === 1)?.[0];
 }
 
 /** `[1, channels, cells]`. */

@@ -19,34 +19,36 @@ const VOC_CLASSES = 20;
 export function recogniseHead(facts: HeadFacts): RecognisedHead {
   const travelling = readHeadsMetadata(facts.metadata);
   if (travelling && (facts.head === undefined || facts.head === travelling.head.kind)) return travelling;
+  const named = namedClasses(facts);
+  const isNamed = ({ classCount }: RecognisedHead): boolean => classCount === named;
+  // At small sizes numbers of boxes and of columns can change places: the class names tell which is which.
+  return (named === undefined ? undefined : firstOf(facts, isNamed)) ?? firstOf(facts, () => true) ?? refuse(facts, []);
+}
+
+function firstOf(facts: HeadFacts, isMeant: (head: RecognisedHead) => boolean): RecognisedHead | undefined {
   for (const recognise of RECOGNISERS) {
-    const found = recognise(facts);
-    const wanted = facts.head === undefined ? withNamedClasses(found, facts) : found.filter(({ head }) => head.kind === facts.head || isSubstitute(facts, head.kind));
+    const found = recognise(facts).filter((recognised) => isMeant(recognised) && isAsked(facts, recognised));
     // Several outputs may tell the same (a decoded one beside raw ones): the first is meant. Several kinds are no answer.
-    const [first] = wanted;
-    if (!first) continue;
-    if (wanted.some(({ head }) => head.kind !== first.head.kind)) throw unknownHead(facts, wanted);
-    return first;
+    const [first] = found;
+    if (first) return found.every(({ head }) => head.kind === first.head.kind) ? first : refuse(facts, found);
   }
-  throw unknownHead(facts, []);
+  return undefined;
+}
+
+function refuse(facts: HeadFacts, found: readonly RecognisedHead[]): never {
+  throw unknownHead(facts, found);
 }
 
 /** Rows of YOLOv10 are `rows` once their columns had to be put in order, YOLOX with its decoding inside is read as YOLOv5 is. */
-function isSubstitute({ head }: HeadFacts, kind: RecognisedHead['head']['kind']): boolean {
-  return (head === 'yolov10' && kind === 'rows') || (head === 'yolox' && kind === 'yolov5');
+function isAsked({ head: asked }: HeadFacts, { head: { kind } }: RecognisedHead): boolean {
+  return asked === undefined || asked === kind || (asked === 'yolov10' && kind === 'rows') || (asked === 'yolox' && kind === 'yolov5');
 }
 
-/** At small sizes numbers of boxes and of columns can change places: the class names in the file tell which is which. */
-function withNamedClasses(found: readonly RecognisedHead[], facts: HeadFacts): readonly RecognisedHead[] {
-  const named = found.filter(({ classCount }) => classCount === namedClasses(facts));
-  return named.length > 0 ? named : found;
-}
-
-/** One group after the other: finished boxes in parts, then what could be mistaken for each other together, then raw grids. */
+/** One group after the other: outputs that belong together, then what could be mistaken for each other together, then raw grids. */
 const RECOGNISERS: readonly ((facts: HeadFacts) => RecognisedHead[])[] = [
   recogniseParts,
-  (facts) => [...recogniseDense(facts), ...recogniseRows(facts)],
   recogniseSplit,
+  (facts) => [...recogniseDense(facts), ...recogniseRows(facts)],
   (facts) => facts.outputs.map((output) => tinyYolov2(output, facts)).filter((head) => head !== undefined),
   recogniseGrids,
 ];
