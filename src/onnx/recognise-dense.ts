@@ -24,7 +24,9 @@ function readTable(table: OutputTable, grid: RowGrid, facts: HeadFacts): Recogni
   if (table.columns < 5 || table.output.dims.length < 2) return [];
   const measured = measureConvention(table, grid, facts);
   return objectnessChoices(table, grid, measured?.convention, facts).map(({ hasObjectness, why }) => {
-    const convention = conventionOf(measured, facts) ?? usualConvention(table, grid, hasObjectness, facts);
+    // Undecoded boxes come with an objectness: without one they only look so.
+    const evidence = hasObjectness || measured?.convention.order !== 'grid' ? measured : undefined;
+    const convention = conventionOf(evidence, facts) ?? usualConvention(table, grid, hasObjectness, facts);
     const first = hasObjectness ? 5 : 4;
     const scores = rangeOf(table, hasObjectness ? 4 : first);
     const isLogits = scores !== undefined && !areProbabilities(scores);
@@ -35,7 +37,7 @@ function readTable(table: OutputTable, grid: RowGrid, facts: HeadFacts): Recogni
       assumptions: [
         layoutFact(table, dense, facts),
         ...(why ? [why] : []),
-        conventionFact(convention, measured, facts),
+        conventionFact(convention, evidence, facts),
         scoreFact(scores, isLogits),
       ],
     };
