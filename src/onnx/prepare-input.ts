@@ -1,6 +1,7 @@
 import { AppError } from '../core/errors.js';
 import type { ModelInput } from '../core/manifest.js';
 import { fixInputDims } from './fix-input-dims.js';
+import { reorderPlanes } from './frame-planes.js';
 import { findFirstConvolutions, type FirstConvolution, type FirstConvolutions } from './first-convolutions.js';
 import {
   consumersOf,
@@ -52,9 +53,15 @@ export function prepareInput(model: Uint8Array, input: ModelInput): Uint8Array {
   const isNchw = input.layout === 'nchw' || removeTransposes(graph, pictureName(input));
   const first = isNchw && input.dtype === 'float32' ? findFirstConvolutions(graph, pictureName(input), input) : undefined;
   if (first) foldIntoConvolutions(graph, first, input);
+  else if (isNchw && takesBytes(input) && reorderPlanes(graph, pictureName(input), channelOfPlane(input))) renameTensor(graph, pictureName(input), FRAME_INPUT);
   else prependSteps(graph, input, isNchw);
   replaceFeed(graph, input);
   return encodeModel(proto);
+}
+
+/** A quantized model takes a picture's bytes as they are; only their planes may stand in another order. */
+function takesBytes({ dtype, scale, mean }: ModelInput): boolean {
+  return dtype === 'uint8' && scale === 1 && mean.every((value) => value === 0);
 }
 
 /** The tensor that the model reads the picture from, once the name `frame` is free. */

@@ -15,7 +15,7 @@ const SMALL_SHARE = 1 / 16;
 export interface ByteNodes {
   readonly roles: ReadonlyMap<NodeProto, ByteRole>;
   /** The tensor under which a byte node's result is known to others: behind a clamp that it took in. */
-  resultOf(node: NodeProto): string;
+  readonly resultOf: (node: NodeProto) => string;
 }
 
 /**
@@ -52,7 +52,7 @@ export function findByteNodes(editor: GraphEditor, convolutions: ReadonlySet<str
 }
 
 function roleOf(editor: GraphEditor, node: NodeProto): ByteRole | undefined {
-  switch (node.opType) {
+  switch (node.opType ?? '') {
     case 'Conv':
       return 'convolution';
     case 'Relu':

@@ -24,7 +24,7 @@ function isAfterConvolution(editor: GraphEditor, node: NodeProto): boolean {
 
 function foldInto(editor: GraphEditor, convolution: NodeProto, norm: NodeProto): void {
   const [gain, shift, mean, variance] = [1, 2, 3, 4].map((input) => editor.floats(norm, input).data) as [Float32Array, Float32Array, Float32Array, Float32Array];
-  const epsilon = Number(attributeOf(norm, 'epsilon')?.f ?? EPSILON);
+  const epsilon = attributeOf(norm, 'epsilon')?.f ?? EPSILON;
   const weight = editor.floats(convolution, 1);
   const bias = convolution.input![2] ? editor.floats(convolution, 2).data : new Float32Array(gain.length);
   const factor = Float64Array.from(gain, (value, channel) => value / Math.sqrt(variance[channel]! + epsilon));

@@ -187,5 +187,5 @@ class QdqWriter {
 }
 
 function gateOf(node: NodeProto): { readonly alpha: number; readonly beta: number } {
-  return { alpha: Number(attributeOf(node, 'alpha')?.f ?? 0.2), beta: Number(attributeOf(node, 'beta')?.f ?? 0.5) };
+  return { alpha: attributeOf(node, 'alpha')?.f ?? 0.2, beta: attributeOf(node, 'beta')?.f ?? 0.5 };
 }
