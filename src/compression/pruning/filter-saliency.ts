@@ -2,7 +2,7 @@ import type { ChannelGroup } from '../../onnx/prune/channel-graph.js';
 import type { ConvLayer, LayerWeights } from './conv-layer.js';
 import { outputVariance, type LayerStatistics } from './layer-statistics.js';
 import { DEFAULT_RIDGE, keptMatrix } from './least-squares.js';
-import { inverse, solvePositiveDefinite } from './linear-algebra.js';
+import { inverse } from './linear-algebra.js';
 
 /**
  * What makes a channel worth keeping. `reconstruction`: how much the layers that read it err without it, after their other weights
@@ -28,16 +28,28 @@ export function groupSaliencies(groups: readonly ChannelGroup[], layers: Readonl
 /** Relative to the variance of what each reader gives, summed over the readers. */
 function reconstructionLosses(groups: readonly ChannelGroup[], layers: ReadonlyMap<string, LayerState>): Float64Array {
   const losses = new Float64Array(groups.length);
-  for (const [output, { layer, weights, statistics }] of layers) {
+  for (const [output, channelsOf] of readChannels(groups)) {
+    const { layer, weights, statistics } = layers.get(output)!;
     if (!statistics) continue;
-    const channelsOf = groups.map(({ readers }) => readers.filter(({ conv }) => conv === output).map(({ channel }) => channel));
-    if (channelsOf.every((channels) => channels.length === 0)) continue;
     const size = layer.fanIn + 1;
     const inverted = inverse(keptMatrix(statistics, 0, Int32Array.from({ length: size }, (_, index) => index), DEFAULT_RIDGE), size);
     const scale = 1 / (statistics.rows * layer.filters * (outputVariance(statistics) || 1));
-    for (const [group, channels] of channelsOf.entries()) if (inverted && channels.length > 0) losses[group]! += scale * removalLoss(layer, weights, inverted, channels);
+    for (const [group, channels] of channelsOf) losses[group]! += inverted ? scale * removalLoss(layer, weights, inverted, channels) : Infinity;
   }
   return losses;
+}
+
+/** For each layer that reads groups, which of its input channels belong to which. */
+function readChannels(groups: readonly ChannelGroup[]): ReadonlyMap<string, ReadonlyMap<number, readonly number[]>> {
+  const byLayer = new Map<string, Map<number, number[]>>();
+  for (const [group, { readers }] of groups.entries()) {
+    for (const { conv, channel } of readers) {
+      const byGroup = byLayer.get(conv) ?? new Map<number, number[]>();
+      byLayer.set(conv, byGroup);
+      byGroup.set(group, [...(byGroup.get(group) ?? []), channel]);
+    }
+  }
+  return byLayer;
 }
 
 /** Growth of the squared error, summed over samples and filters: w_B^T ((H^-1)_BB)^-1 w_B for the block B of the channels' weights. */
@@ -45,13 +57,15 @@ function removalLoss({ filters, fanIn, window }: ConvLayer, { weights }: LayerWe
   const area = window.kernel[0] * window.kernel[1];
   const block = channels.flatMap((channel) => Array.from({ length: area }, (_, place) => channel * area + place));
   const size = block.length;
+  const inner = inverse(Float64Array.from({ length: size * size }, (_, at) => inverted[block[Math.floor(at / size)]! * (fanIn + 1) + block[at % size]!]!), size);
+  if (!inner) return Infinity;
   let loss = 0;
   for (let filter = 0; filter < filters; filter += 1) {
-    const removed = Float64Array.from(block, (input) => weights[filter * fanIn + input]!);
-    const solved = Float64Array.from(removed);
-    const matrix = Float64Array.from({ length: size * size }, (_, at) => inverted[block[Math.floor(at / size)]! * (fanIn + 1) + block[at % size]!]!);
-    if (!solvePositiveDefinite(matrix, solved, size)) return Infinity;
-    for (let i = 0; i < size; i += 1) loss += removed[i]! * solved[i]!;
+    for (let row = 0; row < size; row += 1) {
+      let sum = 0;
+      for (let column = 0; column < size; column += 1) sum += inner[row * size + column]! * weights[filter * fanIn + block[column]!]!;
+      loss += sum * weights[filter * fanIn + block[row]!]!;
+    }
   }
   return loss;
 }

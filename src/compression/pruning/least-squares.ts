@@ -1,6 +1,6 @@
 import type { LayerWeights } from './conv-layer.js';
 import type { LayerStatistics } from './layer-statistics.js';
-import { inverseDiagonal, solvePositiveDefinite } from './linear-algebra.js';
+import { factorise, substitute } from './linear-algebra.js';
 
 /** Weight of the starting values beside the samples, as a share of each input's energy: keeps directions still that no sample shows. */
 export const DEFAULT_RIDGE = 1e-3;
@@ -13,10 +13,16 @@ export function reconstructBySquares(statistics: LayerStatistics, start: LayerWe
   const { filters, fanIn } = statistics.layer;
   const weights = Float32Array.from(start.weights);
   const bias = Float32Array.from(start.bias);
+  // Filters of a group that keep all of their inputs have the same equations.
+  const whole = new Map<number, Factor>();
   for (let filter = 0; filter < filters; filter += 1) {
     const kept = keptInputs(mask, filter * fanIn, fanIn);
-    const solution = solveFilter(statistics, filter, kept, start, ridge);
-    if (!solution) continue;
+    const group = groupOf(statistics, filter);
+    const isWhole = kept.length === fanIn + 1;
+    const factor = isWhole && whole.has(group) ? whole.get(group) : factorOf(statistics, group, kept, ridge);
+    if (isWhole) whole.set(group, factor);
+    if (!factor) continue;
+    const solution = solveFilter(statistics, filter, kept, factor, start, ridge);
     for (const [place, input] of kept.entries()) {
       if (input < fanIn) weights[filter * fanIn + input] = solution[place]!;
       else bias[filter] = solution[place]!;
@@ -33,51 +39,29 @@ function keptInputs(mask: Uint8Array, from: number, fanIn: number): Int32Array {
   return Int32Array.from(kept);
 }
 
-/**
- * What it costs to remove each kept weight when all others of its filter may move to make up for it: the growth of the mean squared
- * error, w^2 / (H^-1)_jj / rows (optimal brain surgeon, Hassibi and Stork 1993). Removed weights cost 0.
- */
-export function removalCosts(statistics: LayerStatistics, { weights }: LayerWeights, mask: Uint8Array, ridge = DEFAULT_RIDGE): Float64Array {
-  const { filters, fanIn } = statistics.layer;
-  const costs = new Float64Array(weights.length);
-  const shared = new Map<number, Float64Array | undefined>();
-  for (let filter = 0; filter < filters; filter += 1) {
-    const kept = keptInputs(mask, filter * fanIn, fanIn);
-    const diagonal = kept.length === fanIn + 1 ? sharedDiagonal(statistics, filter, kept, ridge, shared) : inverseOf(statistics, filter, kept, ridge);
-    if (!diagonal) continue;
-    for (const [place, input] of kept.entries()) {
-      if (input < fanIn) costs[filter * fanIn + input] = weights[filter * fanIn + input]! ** 2 / diagonal[place]! / statistics.rows;
-    }
-  }
-  return costs;
-}
-
-/** Filters of a group that have lost nothing yet have the same equations. */
-function sharedDiagonal(statistics: LayerStatistics, filter: number, kept: Int32Array, ridge: number, shared: Map<number, Float64Array | undefined>): Float64Array | undefined {
-  const group = groupOf(statistics, filter);
-  if (!shared.has(group)) shared.set(group, inverseOf(statistics, filter, kept, ridge));
-  return shared.get(group);
-}
-
-function inverseOf(statistics: LayerStatistics, filter: number, kept: Int32Array, ridge: number): Float64Array | undefined {
-  return inverseDiagonal(keptMatrix(statistics, groupOf(statistics, filter), kept, ridge), kept.length);
-}
-
 function groupOf({ layer: { filters, groups } }: LayerStatistics, filter: number): number {
   return Math.floor(filter / (filters / groups));
 }
 
-function solveFilter(statistics: LayerStatistics, filter: number, kept: Int32Array, start: LayerWeights, ridge: number): Float64Array | undefined {
+/** Cholesky's factor of the equations of the kept inputs; undefined where they can't be solved. */
+type Factor = Float64Array | undefined;
+
+function factorOf(statistics: LayerStatistics, group: number, kept: Int32Array, ridge: number): Factor {
+  const matrix = keptMatrix(statistics, group, kept, ridge);
+  return factorise(matrix, kept.length) ? matrix : undefined;
+}
+
+function solveFilter(statistics: LayerStatistics, filter: number, kept: Int32Array, factor: Float64Array, start: LayerWeights, ridge: number): Float64Array {
   const { fanIn, filters, groups } = statistics.layer;
   const perGroup = filters / groups;
   const group = groupOf(statistics, filter);
   const wanted = statistics.cross[group]!;
-  const matrix = keptMatrix(statistics, group, kept, ridge);
   const vector = Float64Array.from(kept, (input) => {
     const startValue = input < fanIn ? start.weights[filter * fanIn + input]! : start.bias[filter]!;
     return wanted[input * perGroup + (filter % perGroup)]! + pullOf(statistics, group, input, ridge) * startValue;
   });
-  return solvePositiveDefinite(matrix, vector, kept.length) ? vector : undefined;
+  substitute(factor, vector, kept.length);
+  return vector;
 }
 
 /** The sums of the kept inputs, with the ridge; its lower triangle. */

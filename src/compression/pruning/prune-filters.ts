@@ -100,7 +100,7 @@ function pruneRound(onnx: Uint8Array, statistics: ReadonlyMap<string, LayerStati
   const narrow = removeChannels(onnx, removed);
   const restricted = new Map([...statistics].map(([output, sums]) => [output, restrict(sums, channels, removed)]));
   if (options.reconstruct === false) return { onnx: narrow, statistics: restricted };
-  return { onnx: refitReaders(narrow, restricted), statistics: restricted };
+  return { onnx: refitReaders(narrow, statistics, restricted), statistics: restricted };
 }
 
 /** The samples of a layer without the channels that were removed. */
@@ -116,22 +116,16 @@ function restrict(sums: LayerStatistics, channels: ChannelGraph, removed: Readon
 }
 
 /** Each layer that lost inputs comes as close as it can to what it gave in the dense model. */
-function refitReaders(onnx: Uint8Array, statistics: ReadonlyMap<string, LayerStatistics>): Uint8Array {
+function refitReaders(onnx: Uint8Array, before: ReadonlyMap<string, LayerStatistics>, statistics: ReadonlyMap<string, LayerStatistics>): Uint8Array {
   const fitted = new Map<string, LayerWeights>();
-  for (const { output, groups } of readNetwork(onnx).layers) {
+  const { layers, weights } = readNetwork(onnx);
+  for (const { output } of layers) {
     const sums = statistics.get(output);
-    if (groups > 1 || !sums) continue;
-    fitted.set(output, refit(sums, readNetworkWeights(onnx, output)));
+    const present = weights.get(output)!;
+    const lostInputs = sums !== undefined && sums.layer.fanIn < before.get(output)!.layer.fanIn;
+    if (lostInputs) fitted.set(output, reconstructBySquares(sums, present, new Uint8Array(present.weights.length).fill(1)));
   }
   return withWeights(onnx, fitted);
-}
-
-function refit(sums: LayerStatistics, weights: LayerWeights): LayerWeights {
-  return reconstructBySquares(sums, weights, new Uint8Array(weights.weights.length).fill(1));
-}
-
-function readNetworkWeights(onnx: Uint8Array, output: string): LayerWeights {
-  return readNetwork(onnx).weights.get(output)!;
 }
 
 function chooseGroups(onnx: Uint8Array, network: ConvNetwork, channels: ChannelGraph, statistics: ReadonlyMap<string, LayerStatistics>, targetMacs: number, original: Uint8Array, options: Omit<FilterOptions, 'calibration'>): Set<number> {
