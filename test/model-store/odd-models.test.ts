@@ -240,7 +240,7 @@ describe('suppression inside', () => {
 
   test('an operator of TensorRT: the error names it and what to export', async () => {
     const model = edited(yolov8(), (proto) => {
-      proto.opsetImport.push({ domain: 'TRT', version: 1 } as (typeof proto.opsetImport)[number]);
+      proto.opsetImport.push({ domain: 'TRT', version: 1 });
       const node = makeNode('EfficientNMS_TRT', 'nms', ['output0'], ['num_dets']);
       node.domain = 'TRT';
       graphOf(proto).node!.push(node);
