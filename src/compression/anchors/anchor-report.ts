@@ -182,7 +182,7 @@ function trialSection({ tried, anchors }: AnchorFigures): Section {
     title: 'What was tried',
     blocks: [
       { kind: 'table', header: ['removed', 'loss without recovery, points', 'loss with the best share', 'share of the refit'], rows },
-      { kind: 'text', text: 'Losses are means of mAP50 and of the pooled mAP50 on the pictures to choose by, out of fold. The first set within the limit was taken.' },
+      { kind: 'text', text: 'Losses are expected ones: measured over the objects of all classes on the pictures to choose by, out of fold, and weighed against what disagreement with the full head predicts. The first set within the limit was taken.' },
     ],
   };
 }

@@ -85,7 +85,7 @@ export function anchorFigures(result: PrunedAnchors, times: MeasuredPair | undef
     without_recovery: chosen && recovery && verification ? { map50_search: changeOf(chosen.plain.map50, chosen.plain.pooled), map50_verify: changeOf(verification.plain.map50, verification.plain.pooled) } : null,
     recovery: recovery && chosen ? { share: chosen.share, boxes_handed_on: recovery.handedOn, pictures: recovery.pictures } : null,
     estimated_loss_points: chosen?.lossPoints ?? null,
-    tried: trials.map((trial) => ({ removed: names(trial.off), plain_loss_points: trial.plain.lossPoints, loss_points: trial.lossPoints, share: trial.share })),
+    tried: trials.map((trial) => ({ removed: names(trial.off), plain_loss_points: trial.plainLossPoints, loss_points: trial.lossPoints, share: trial.share })),
     search: { sets: result.sets.length, exhaustive: result.exhaustive, guided_sets: result.guidedSets, regret_points: result.regretPoints ?? null },
     decoding_cut_off: result.cutError === undefined ? null : { largest_error: result.cutError },
     post_processing: (times?.postProcessing ?? []).map((one) => ({ confidence_threshold: one.confidenceThreshold, boxes_before: one.boxesBefore, boxes_after: one.boxesAfter, before: timeOf(one.before), after: timeOf(one.after) })),

@@ -5,7 +5,7 @@ import { categoryIdsOfLabels } from '../../evaluation/coco-results.js';
 import type { CandidateModel } from '../score-model.js';
 import { headCost, openAnchorModel, pruneAnchorModel, type AnchorModel, type ScaleWeights } from './anchor-head.js';
 import { cutDecodedHead } from './decoded-head.js';
-import { estimateLoss, POINTS, type LossEstimate } from './loss-estimate.js';
+import { disagreementSlope, expectedLossPoints, LossMeter, POINTS, type LossEstimate } from './loss-estimate.js';
 import { MaskScorer, meanCandidates } from './mask-score.js';
 import { collectRawBoxes, type PictureBoxes } from './raw-boxes.js';
 import { blendHead, recoverHead, teacherPart } from './recovery.js';
@@ -50,8 +50,10 @@ export interface Trial {
   readonly plain: LossEstimate;
   /** Out of fold: no picture was scored by a fit that saw it, unless the fit had pictures of its own. */
   readonly recovered: LossEstimate | undefined;
-  /** Of the better of the two. */
+  /** Expected of the better of the two. */
   readonly lossPoints: number;
+  /** Expected without recovery. */
+  readonly plainLossPoints: number;
 }
 
 export interface Verification {
@@ -84,6 +86,10 @@ export interface PrunedAnchors {
 
 /** Plain loss that recovery is expected to leave, as a share: measured on two heads (docs/anchor-pruning.md). Decides only what is tried. */
 const EXPECTED_REMAINS = 0.35;
+/** Sets that disagree by more tell nothing of what those that disagree little lose. */
+const SLOPE_UP_TO = 25;
+/** Sets below this share of the full score are not looked at more closely. */
+const WORTH_A_LOOK = 0.8;
 /** Shares of the refitted numbers that are tried. */
 const SHARES = [0.5, 1];
 /** Sets below this share of the full score are given up by the guided search. */
@@ -106,7 +112,7 @@ export async function pruneAnchors(options: PruneAnchorsOptions): Promise<Pruned
   const teacher = options.recovery && canRefit(full) ? await collectTeacher(full, options) : undefined;
   const trials: Trial[] = [];
   let chosen: Trial | undefined;
-  const ladder = setsToTry(searched.front, judge, options);
+  const ladder = setsToTry(searched.sets, judge, options);
   for (const [i, off] of ladder.entries()) {
     onProgress('trying', i, ladder.length);
     const trial = await tryOut(judge, off, teacher, options);
@@ -126,8 +132,9 @@ class Judge {
   readonly pictures: ScoredPictures;
   readonly imageIds: readonly number[];
   readonly boxes: readonly PictureBoxes[];
+  #slope = 0;
   readonly #scorer: MaskScorer;
-  readonly #before: readonly CocoResult[];
+  readonly #meter: LossMeter;
 
   constructor(full: AnchorModel, pictures: ScoredPictures, boxes: readonly PictureBoxes[]) {
     this.full = full;
@@ -136,7 +143,7 @@ class Judge {
     // Pictures that can't be decoded were not run: they don't count.
     this.imageIds = boxes.map(({ imageId }) => imageId);
     this.#scorer = this.#scorerOf(boxes);
-    this.#before = this.#scorer.results([]);
+    this.#meter = new LossMeter(pictures.truth, this.#scorer.results([]), this.imageIds);
   }
 
   map50(off: readonly number[]): number {
@@ -144,11 +151,28 @@ class Judge {
   }
 
   plainLoss(off: readonly number[]): LossEstimate {
-    return estimateLoss(this.pictures.truth, this.#before, this.#scorer.results(off), this.imageIds);
+    return this.#meter.estimate(this.#scorer.results(off));
   }
 
   lossOf(results: readonly CocoResult[]): LossEstimate {
-    return estimateLoss(this.pictures.truth, this.#before, results, this.imageIds);
+    return this.#meter.estimate(results);
+  }
+
+  /**
+   * What each set will lose on other pictures, roughly: the mean of what it loses here and of what its disagreement with the full head
+   * predicts. Learns from the same sets what disagreement means.
+   */
+  outlook(sets: readonly EvaluatedSet[]): { readonly set: EvaluatedSet; readonly lossPoints: number }[] {
+    const samples = sets.map((set) => {
+      const results = this.#scorer.results(set.off);
+      return { set, lossPoints: this.#meter.pooledLoss(results), disagreementPoints: this.#meter.disagreement(results) };
+    });
+    this.#slope = disagreementSlope(samples.filter(({ disagreementPoints }) => disagreementPoints < SLOPE_UP_TO));
+    return samples.map(({ set, lossPoints, disagreementPoints }) => ({ set, lossPoints: (lossPoints + this.#slope * disagreementPoints) / 2 }));
+  }
+
+  lossPoints(estimate: LossEstimate): number {
+    return expectedLossPoints(estimate, this.#slope);
   }
 
   /** @param imageIds which pictures' detections are wanted */
@@ -202,17 +226,24 @@ async function collectTeacher(full: AnchorModel, { distill, search, views, seed,
   return collectTeacherCells(full, seen, seed, (done) => onProgress?.('teacher', done, seen.count));
 }
 
-/** Cheapest first: sets of the front that might keep to the limit, the cheapest of which is taken. */
-function setsToTry(front: readonly EvaluatedSet[], judge: Judge, { recovery, maxLossPoints, maxTries }: PruneAnchorsOptions): (readonly number[])[] {
-  const sets = front.filter(({ off }) => off.length > 0);
+/** Cheapest first: sets that might keep to the limit, the cheapest of which is taken. Every one beats all cheaper ones in what it may lose. */
+function setsToTry(sets: readonly EvaluatedSet[], judge: Judge, { recovery, maxLossPoints, maxTries }: PruneAnchorsOptions): (readonly number[])[] {
+  const least = WORTH_A_LOOK * judge.map50([]);
+  const looked = judge.outlook(sets.filter(({ off, map50 }) => off.length > 0 && map50 >= least));
+  const lossOf = new Map(looked.map(({ set, lossPoints }) => [set.off.join(), lossPoints]));
+  const ladder = paretoFront(looked.map(({ set, lossPoints }) => ({ ...set, map50: -lossPoints })));
   const remains = recovery ? EXPECTED_REMAINS : 1;
-  const hopeful = sets.filter(({ off }) => remains * judge.plainLoss(off).lossPoints <= maxLossPoints);
-  return (recovery ? hopeful.slice(0, maxTries) : hopeful).map(({ off }) => off);
+  const hopeful = ladder.filter(({ off }) => remains * lossOf.get(off.join())! <= maxLossPoints);
+  const tried = hopeful.slice(0, maxTries);
+  // Where recovery disappoints, one that hardly needs it.
+  const modest = hopeful.slice(maxTries).find(({ off }) => lossOf.get(off.join())! <= maxLossPoints);
+  return [...tried, ...(modest ? [modest] : [])].map(({ off }) => off);
 }
 
 async function tryOut(judge: Judge, off: readonly number[], teacher: TeacherCells | undefined, options: PruneAnchorsOptions): Promise<Trial> {
   const plain = judge.plainLoss(off);
-  const none = { off, share: 0, plain, recovered: undefined, lossPoints: plain.lossPoints };
+  const plainLossPoints = judge.lossPoints(plain);
+  const none = { off, share: 0, plain, recovered: undefined, lossPoints: plainLossPoints, plainLossPoints };
   if (!teacher) return none;
   const fits = crossFits(judge, off, teacher, options);
   let best: Trial = none;
@@ -223,7 +254,8 @@ async function tryOut(judge: Judge, off: readonly number[], teacher: TeacherCell
       results.push(...(await judge.detections(pruned, imageIds)));
     }
     const estimate = judge.lossOf(results);
-    if (estimate.lossPoints < best.lossPoints) best = { off, share, plain, recovered: estimate, lossPoints: estimate.lossPoints };
+    const lossPoints = judge.lossPoints(estimate);
+    if (lossPoints < best.lossPoints) best = { off, share, plain, recovered: estimate, lossPoints, plainLossPoints };
   }
   return best;
 }

@@ -43,8 +43,8 @@ export function* allSets(anchorCount: number): Generator<number[]> {
 
 /**
  * Pareto-guided search, depth first (Bonnaerens, Freiberger and Dambre 2022): from a set, every further anchor is tried. One whose
- * removal makes the score better, or changes nothing at all, is taken at once; else those are followed that no other child beats, nor
- * any set found so far.
+ * removal makes the score better, or changes nothing at all, is followed first; of the others those that no other child beats, nor any
+ * set found so far. (The paper drops the others where one is free: on few pictures luck makes an anchor free, and the way past it is lost.)
  */
 export function guidedSearch(evaluate: EvaluateSet, { anchorCount, minMap50, maxSets }: GuidedOptions): EvaluatedSet[] {
   const all = Array.from({ length: anchorCount }, (_, i) => i);
@@ -71,13 +71,11 @@ export function guidedSearch(evaluate: EvaluateSet, { anchorCount, minMap50, max
 
 /** Best last: it is taken from the stack first. */
 function followed(children: readonly EvaluatedSet[], parent: EvaluatedSet, minMap50: number, front: ParetoFront): EvaluatedSet[] {
-  const free = children.filter(({ map50 }) => map50 >= parent.map50);
   for (const child of children) front.add(child);
-  if (free.length > 0) return [...free].sort((a, b) => a.map50 - b.map50).slice(-1);
-  const possible = children.filter(({ map50 }) => map50 >= minMap50);
-  return paretoFront(possible)
-    .filter((child) => front.has(child))
-    .sort((a, b) => a.map50 - b.map50);
+  const isFree = ({ map50 }: EvaluatedSet): boolean => map50 >= parent.map50;
+  const worthIt = paretoFront(children.filter(({ map50 }) => map50 >= minMap50)).filter((child) => isFree(child) || front.has(child));
+  const free = children.filter((child) => isFree(child) && !worthIt.includes(child));
+  return [...worthIt, ...free].sort((x, y) => x.map50 - y.map50);
 }
 
 /** Sets that no other beats in both cost and score: cheapest first, each dearer one scores better. */
