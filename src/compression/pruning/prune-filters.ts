@@ -20,7 +20,7 @@ export interface FilterOptions {
   readonly criterion?: FilterCriterion | undefined;
   /** Channels are kept in multiples of it where they are cut at all: kernels work on blocks. Default 4. */
   readonly multipleOf?: number | undefined;
-  /** Channels are removed in so many rounds, the readers fitted anew after each. Default 4. */
+  /** Channels are removed in so many rounds, the readers fitted anew after each. Default 8. */
   readonly rounds?: number | undefined;
   /** False leaves the readers' weights as they were. Default true. */
   readonly reconstruct?: boolean | undefined;
@@ -50,7 +50,7 @@ export interface NarrowModel {
 
 /** No tensor gets narrower than this share of its channels. */
 const LEAST_KEPT = 0.25;
-const DEFAULT_ROUNDS = 4;
+const DEFAULT_ROUNDS = 8;
 const DEFAULT_MULTIPLE = 4;
 
 /**
@@ -133,18 +133,46 @@ function chooseGroups(onnx: Uint8Array, network: ConvNetwork, channels: ChannelG
   const layers = new Map(network.layers.map((layer): [string, LayerState] => [layer.output, { layer, weights: network.weights.get(layer.output)!, statistics: statistics.get(layer.output) }]));
   const saliencies = groupSaliencies(channels.groups, layers, criterion);
   const savings = groupSavings(onnx, channels, layers);
-  const price = saliencies.map((saliency, group) => saliency / (savings[group]! || 1e-9));
-  const order = [...channels.groups.keys()].sort((a, b) => price[a]! - price[b]! || a - b);
   const widths = new WidthLimits(channels, original);
   const removed = new Set<number>();
   let macs = macsOf(onnx);
-  for (const group of order) {
+  for (const unit of unitsOf(channels, saliencies, savings, multipleOf)) {
     if (macs <= targetMacs) break;
-    if (!Number.isFinite(price[group]!) || !widths.take(group)) continue;
-    removed.add(group);
-    macs -= savings[group]!;
+    if (!Number.isFinite(unit.price) || !widths.take(unit.groups)) continue;
+    for (const group of unit.groups) removed.add(group);
+    macs -= unit.saving;
   }
-  return roundUp(channels, removed, price, multipleOf);
+  return removed;
+}
+
+/** Groups that are removed at once. */
+interface Unit {
+  readonly groups: readonly number[];
+  readonly saving: number;
+  /** Saliency for each multiply-accumulate that is saved. */
+  readonly price: number;
+}
+
+/**
+ * Cuts families (channels of the same convolutions) into units that leave a multiple of `multipleOf`, each family's cheapest channels
+ * first: a block that is only partly filled takes as long as a whole one.
+ */
+function unitsOf({ groups }: ChannelGraph, saliencies: Float64Array, savings: Float64Array, multipleOf: number): Unit[] {
+  const families = new Map<string, number[]>();
+  for (const [group, { filters, depthwise }] of groups.entries()) {
+    const key = [...new Set([...filters, ...depthwise].map(({ conv }) => conv))].join();
+    families.set(key, [...(families.get(key) ?? []), group]);
+  }
+  const units: Unit[] = [];
+  for (const family of families.values()) {
+    const byPrice = family.toSorted((a, b) => saliencies[a]! / savings[a]! - saliencies[b]! / savings[b]! || a - b);
+    for (let from = 0, size = family.length % multipleOf || multipleOf; from < family.length; from += size, size = multipleOf) {
+      const members = byPrice.slice(from, from + size);
+      const saving = members.reduce((sum, group) => sum + savings[group]!, 0);
+      units.push({ groups: members, saving, price: members.reduce((sum, group) => sum + saliencies[group]!, 0) / (saving || 1e-9) });
+    }
+  }
+  return units.sort((a, b) => a.price - b.price || a.groups[0]! - b.groups[0]!);
 }
 
 /** Multiply-accumulates that go with each group while all others stay. */
@@ -181,31 +209,14 @@ class WidthLimits {
     }
   }
 
-  /** Takes the group out of all its tensors; false, and nothing is taken, where one would get too narrow. */
-  take(group: number): boolean {
-    const tensors = this.#tensorsOf.get(group) ?? [];
+  /** Takes groups out of all their tensors; false, and nothing is taken, where one would get too narrow. */
+  take(groups: readonly number[]): boolean {
+    const tensors = groups.flatMap((group) => this.#tensorsOf.get(group) ?? []);
     for (const index of tensors) this.#tensors[index]!.left -= 1;
     if (tensors.every((index) => this.#tensors[index]!.left >= this.#tensors[index]!.least)) return true;
     for (const index of tensors) this.#tensors[index]!.left += 1;
     return false;
   }
-}
-
-/** Gives the dearest channels back until each family (channels of the same convolutions) is a multiple of `multipleOf` wide. */
-function roundUp({ groups }: ChannelGraph, removed: ReadonlySet<number>, price: Float64Array, multipleOf: number): Set<number> {
-  const families = new Map<string, number[]>();
-  for (const [group, { filters, depthwise }] of groups.entries()) {
-    const key = [...new Set([...filters, ...depthwise].map(({ conv }) => conv))].join();
-    families.set(key, [...(families.get(key) ?? []), group]);
-  }
-  const result = new Set(removed);
-  for (const family of families.values()) {
-    const gone = family.filter((group) => result.has(group)).sort((a, b) => price[b]! - price[a]!);
-    const kept = family.length - gone.length;
-    const wanted = Math.min(family.length, Math.ceil(kept / multipleOf) * multipleOf);
-    for (const group of gone.slice(0, wanted - kept)) result.delete(group);
-  }
-  return result;
 }
 
 function outcomes(before: Uint8Array, after: Uint8Array, statistics: ReadonlyMap<string, LayerStatistics>): FilterOutcome[] {

@@ -4,10 +4,12 @@ import { addBenchModels } from './bench.js';
 import { addInspect } from './inspect.js';
 import { addList } from './list.js';
 import { addPick } from './pick.js';
+import { addPrune } from './prune.js';
 import { addPruneAnchors } from './prune-anchors.js';
+import { addQuantize } from './quantize.js';
 import { addRemove } from './remove.js';
 
 export function addModels(program: Command): void {
   const models = program.command('models').description('List, add, inspect and remove models.');
-  for (const add of [addList, addAdd, addInspect, addPruneAnchors, addRemove, addBenchModels, addPick]) add(models);
+  for (const add of [addList, addAdd, addInspect, addPrune, addPruneAnchors, addQuantize, addRemove, addBenchModels, addPick]) add(models);
 }
