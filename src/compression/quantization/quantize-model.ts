@@ -148,7 +148,7 @@ function advise({ ratio, fp32Ms, int8Ms }: Speedup, { loss }: Candidate, maxLoss
 }
 
 async function speedupOf(network: FloatNetwork, chosen: Candidate, calibration: Frames, threads: number, runs: number): Promise<Speedup> {
-  const [fp32Ms, simplifiedMs, int8Ms] = (await interleavedMs([network.prepared, network.onnx, chosen.onnx], calibration[0]!, { threads, runs })) as [number, number, number];
+  const [fp32Ms, simplifiedMs, int8Ms] = (await interleavedMs([network.prepared, network.onnx, chosen.onnx], calibration[0]!, { threads, runs })).map(({ medianMs }) => medianMs) as [number, number, number];
   return { fp32Ms, simplifiedMs, int8Ms, ratio: fp32Ms / int8Ms, n: runs };
 }
 
@@ -167,13 +167,14 @@ async function checkOptimization({ manifest }: CandidateModel, chosen: Candidate
   return { pictures: pictures.length, agreement: share, limit: OPTIMIZATION_AGREEMENT, passed: share === null || share >= OPTIMIZATION_AGREEMENT };
 }
 
-async function layersOf(network: FloatNetwork, { sensitivities }: SearchResult, chosen: Candidate, exclude: readonly string[], frames: Frames): Promise<LayerFacts[]> {
+async function layersOf(network: FloatNetwork, { sensitivities, observed }: SearchResult, chosen: Candidate, exclude: readonly string[], frames: Frames): Promise<LayerFacts[]> {
   const quantized = new GraphEditor(decodeModel(chosen.onnx));
   const nodes = new GraphEditor(decodeModel(network.onnx)).nodes;
   const isKept = (name: string): boolean => quantized.producerOf(name) !== undefined;
   const layers = network.convolutions.map(({ name }) => ({ name, compared: [name, ...readersOf(nodes, name)].find(isKept) }));
   const comparable = [...new Set(layers.flatMap(({ compared }) => compared ?? []))];
-  const noise = await noiseAt(chosen.onnx, await reference(network.onnx, comparable, frames));
+  // The equalized network, where it is one: its channels are the quantized one's.
+  const noise = await noiseAt(chosen.onnx, await reference(observed.onnx, comparable, frames));
   const byName = new Map(sensitivities.map((one) => [one.name, one]));
   return layers.map(({ name, compared }) => {
     const int8 = chosen.integer.has(name);

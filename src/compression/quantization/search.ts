@@ -145,7 +145,7 @@ export async function search(network: FloatNetwork, starts: readonly ObservedNet
   const order = observed === starts[0] ? ranked : rankByPrice(network, await measureSensitivities(observed, wanted, judge, options));
   const plans = plansOf(network, order);
   const built = plans.map(({ name, integer }) => ({ name, integer, ...buildVariant(observed, integer, chosenTrial) }));
-  const [floatMs, simplifiedMs, ...times] = await interleavedMs([network.prepared, network.onnx, ...built.map(({ onnx }) => onnx)], options.calibration[0]!, { threads: 1, runs: options.latencyRuns });
+  const [floatMs, simplifiedMs, ...times] = await interleavedMs([network.prepared, network.onnx, ...built.map(({ onnx }) => onnx)], options.calibration[0]!, { threads: 1, runs: options.latencyRuns }).then((all) => all.map(({ quietMs }) => quietMs));
   const measured: Omit<Candidate, 'loss'>[] = [];
   for (const [index, variant] of built.entries()) {
     options.onProgress('candidates', index, built.length);
