@@ -67,6 +67,17 @@ export function joinPlaces(high: Place, factor: number, low: Place): PlaceStep |
   return { place: [...raised, ...low], constant: range };
 }
 
+/** `from - taken * factor`: the factor has to be the unit in which `from` counts what is taken. */
+export function subtractRaised(from: Place, taken: Place, factor: number): PlaceStep | undefined {
+  const [lowest] = taken.toSorted((a, b) => a.coefficient.old - b.coefficient.old);
+  const unit = lowest && from.find(({ coordinate, coefficient }) => coordinate === lowest.coordinate && coefficient.old === lowest.coefficient.old * factor)?.coefficient;
+  if (!lowest || !unit) return undefined;
+  const constant = { old: factor, new: unit.new / lowest.coefficient.new };
+  const raised = taken.map((term) => ({ ...term, coefficient: { old: term.coefficient.old * factor, new: term.coefficient.new * constant.new } }));
+  const place = subtractPlace(from, raised);
+  return place && { place, constant };
+}
+
 /** `from - taken`, where all that is taken is in there. */
 export function subtractPlace(from: Place, taken: Place): Place | undefined {
   const isIn = (term: Term): boolean => from.some((other) => other.coordinate === term.coordinate && other.coefficient.old === term.coefficient.old && other.coefficient.new === term.coefficient.new);

@@ -5,7 +5,7 @@ import { inheritLayout, isChanged, joinAxes, plainLayout, regroup, sizeOf, type 
 import { GraphEditor, nodeName } from './graph-editor.js';
 import { inferNode, inferTensors } from './infer-shapes.js';
 import { decodeModel, dimsOf, elementCount, encodeModel, feedsOf, intOf, intsOf, makeNode, makeTensor, makeValueInfo, tensorData, valueFacts, type ModelProto, type NodeProto } from './model-proto.js';
-import { dividePlace, joinPlaces, modPlace, placeOnAxis, rangeOf, subtractPlace, type Place } from './place-arithmetic.js';
+import { dividePlace, joinPlaces, modPlace, placeOnAxis, rangeOf, subtractPlace, subtractRaised, type Place } from './place-arithmetic.js';
 import { axesOfConstant, regridConstant } from './regrid-constant.js';
 import { factsOfConstant, isInteger, type TensorFacts } from './tensor-facts.js';
 
@@ -34,9 +34,9 @@ export function resizeInput(model: Uint8Array, input: ModelInput, size: Size): R
 
 interface RaisedPlace {
   readonly node: NodeProto;
-  readonly index: number;
   readonly place: Place;
   readonly factor: number;
+  isSettled: boolean;
 }
 
 /** Walks through a graph in the order of execution and keeps what is known under both sizes side by side. */
@@ -71,6 +71,8 @@ class Resizer {
 
   run(): void {
     for (const node of this.#editor.nodes) this.#visit(node);
+    const open = [...this.raised.values()].find(({ factor, isSettled }) => !isSettled && this.isOldSize(factor));
+    if (open) throw this.#refuse(open.node, `nobody can tell which places it puts together with ${open.factor}`);
     const { graph } = this.#editor;
     graph.output = (graph.output ?? []).map((output) => {
       const { dataType } = valueFacts(output);
@@ -169,6 +171,14 @@ class Resizer {
   setInts(node: NodeProto, index: number, values: readonly number[], dims: readonly number[] = [values.length]): void {
     const name = this.#editor.freeName(`${node.output![0]!}_${index}`);
     this.#set(node, index, makeTensor(name, 'int64', dims, BigInt64Array.from(values, BigInt)));
+  }
+
+  /** What is added or taken away says what a factor counts. */
+  settle(raised: RaisedPlace, constant: Factor): void {
+    // Settled before, perhaps by another reader: that one has to have said the same.
+    if (raised.isSettled && this.constant(raised.node.input![1])?.value?.[0] !== constant.new) throw this.#refuse(raised.node, 'what reads it takes it for different places');
+    if (!raised.isSettled) this.setNumber(raised.node, 1, constant);
+    raised.isSettled = true;
   }
 
   /** A number in index arithmetic. */
@@ -347,7 +357,7 @@ const CARRIERS = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze', '
 
 /** Follows where something is, from TopK on, through the arithmetic that takes it apart, and writes the divisors anew. */
 function followPlaces(node: NodeProto, resizer: Resizer): void {
-  const [first = '', second = ''] = node.input!;
+  const [first = ''] = node.input!;
   const output = node.output![0]!;
   const opType = node.opType ?? '';
   if (opType === 'TopK' || opType === 'ArgMax') {
@@ -362,17 +372,14 @@ function followPlaces(node: NodeProto, resizer: Resizer): void {
   if (place && CARRIERS.has(opType) && !isFloat) resizer.places.set(output, place);
   else if (place && ['Div', 'Mod', 'Mul'].includes(opType)) takeApart(node, place, resizer);
   else if (opType === 'Add') putTogether(node, resizer);
-  else if (place && opType === 'Sub') {
-    const rest = subtractPlace(place, resizer.places.get(second) ?? []);
-    if (rest) resizer.places.set(output, rest);
-  }
+  else if (place && opType === 'Sub') takeAway(node, place, resizer);
 }
 
 function takeApart(node: NodeProto, place: Place, resizer: Resizer): void {
   const value = resizer.constant(node.input![1])?.value?.[0];
   if (value === undefined) return;
   if (node.opType === 'Mul') {
-    resizer.raised.set(node.output![0]!, { node, index: 1, place, factor: value });
+    resizer.raised.set(node.output![0]!, { node, place, factor: value, isSettled: false });
     return;
   }
   const step = node.opType === 'Div' ? dividePlace(place, value) : modPlace(place, value);
@@ -381,13 +388,26 @@ function takeApart(node: NodeProto, place: Place, resizer: Resizer): void {
   resizer.places.set(node.output![0]!, step.place);
 }
 
+function takeAway(node: NodeProto, place: Place, resizer: Resizer): void {
+  const [, second = ''] = node.input!;
+  const raised = resizer.raised.get(second);
+  if (!raised) {
+    const rest = subtractPlace(place, resizer.places.get(second) ?? []);
+    if (rest) resizer.places.set(node.output![0]!, rest);
+    return;
+  }
+  const step = subtractRaised(place, raised.place, raised.factor);
+  if (step) resizer.settle(raised, step.constant);
+  if (step) resizer.places.set(node.output![0]!, step.place);
+}
+
 function putTogether(node: NodeProto, resizer: Resizer): void {
   const [first = '', second = ''] = node.input!;
   const [raised, low] = resizer.raised.has(first) ? [resizer.raised.get(first), resizer.places.get(second)] : [resizer.raised.get(second), resizer.places.get(first)];
   if (!raised) return;
   const step = low && joinPlaces(raised.place, raised.factor, low);
-  if (!step) throw resizer.refuse(raised.node, `nobody can tell which places it puts together with ${raised.factor}`);
-  resizer.setNumber(raised.node, raised.index, step.constant);
+  if (!step) return;
+  resizer.settle(raised, step.constant);
   resizer.places.set(node.output![0]!, step.place);
 }
 

@@ -3,7 +3,7 @@ import { renderReport, type Block, type Cell, type Section } from '../report/rep
 import { commonData, candidatesOf, isMeasuredApart, type Candidate, type ScoredAccuracy } from './candidates.js';
 import type { BenchResults } from './bench-results.js';
 import { rankAgreement, type RankAgreement } from './kendall-tau.js';
-import { placeLabels } from './place-labels.js';
+import { placeLabels, type Anchor, type Rectangle } from './place-labels.js';
 import type { Refusal } from './variants.js';
 
 export interface BenchReportOptions {
@@ -128,7 +128,7 @@ function drawFront(here: readonly Scored[], x: Scale, y: Scale, chosen: readonly
   });
   const front = points.filter(({ isOnFront }) => isOnFront).sort((a, b) => a.ms - b.ms);
   const toAnchor = ({ ms, map50, name }: (typeof points)[number]) => ({ x: x.toPx(ms), y: y.toPx(map50!), text: name });
-  const labels = placeLabels(front.map(toAnchor), { bounds: BOUNDS, obstacles: points.map(toAnchor) });
+  const labels = placeLabels(front.map(toAnchor), { bounds: BOUNDS, obstacles: points.map(toAnchor), lines: stepLines(front.map(toAnchor)) });
   return drawPlot({
     ...MARGINS_PX,
     width: WIDTH_PX,
@@ -147,41 +147,45 @@ function drawFront(here: readonly Scored[], x: Scale, y: Scale, chosen: readonly
   });
 }
 
+/** The stepped line through points from left to right. */
+function stepLines(points: readonly Anchor[]): Rectangle[] {
+  return points.slice(1).flatMap(({ x, y }, i) => {
+    const from = points[i]!;
+    return [
+      { left: from.x, right: x, top: from.y - 1, bottom: from.y + 1 },
+      { left: x - 1, right: x + 1, top: Math.min(y, from.y), bottom: Math.max(y, from.y) },
+    ];
+  });
+}
+
 function shortName({ variant: { model, width, height } }: Candidate): string {
   const size = width === height ? String(width) : `${width}x${height}`;
   return model.endsWith(size) ? model : `${model} ${size}`;
 }
 
-const HEADER = ['model', 'size', 'precision', 'threads', 'median', 'p95', 'p99', 'n', 'mAP50', '95 % interval', 'mAP50-95', 'MACs', 'parameters', 'activations', 'file', 'session', 'front'];
-
 function tableSection(candidates: readonly Candidate[]): Section {
-  const blocks: Block[] = [{ kind: 'table', header: HEADER, rows: candidates.map(tableRow), caption: 'Activations: peak of live tensors by the graph. Session: what loading one (one thread) added to the resident memory of a process.' }];
+  const variants = [...new Set(candidates.map(({ variant }) => variant))].sort((a, b) => a.model.localeCompare(b.model) || a.width - b.width);
+  const blocks: Block[] = [
+    { kind: 'table', header: ['model', 'size', 'precision', 'threads', 'median', 'p95', 'p99', 'n', 'mAP50', '95 % interval', 'mAP50-95', 'front'], rows: candidates.map(speedRow), caption: '*: not the size that the model is installed with. A percentile that has too few samples is left out.' },
+    { kind: 'table', header: ['model', 'size', 'MACs', 'parameters', 'activations', 'file', 'session'], rows: variants.map(costRow), caption: 'Activations: peak of live tensors by the graph. Session: what loading one (one thread) added to the resident memory of a process.' },
+  ];
   return { title: 'Everything that was measured', blocks };
 }
 
-function tableRow(candidate: Candidate): Cell[] {
-  const { variant, threads, latency, accuracy, isOnFront } = candidate;
+function speedRow({ variant, threads, latency, accuracy, isOnFront }: Candidate): Cell[] {
   const percent = (value: number | null | undefined): string => (value === null || value === undefined ? '-' : `${(value * 100).toFixed(1)} %`);
   const interval = accuracy?.map50Interval ? `${(accuracy.map50Interval.low * 100).toFixed(1)} to ${(accuracy.map50Interval.high * 100).toFixed(1)}` : '-';
-  return [
-    variant.model,
-    `${variant.width}x${variant.height}${variant.isOwnSize ? '' : ' *'}`,
-    variant.precision,
-    threads,
-    milliseconds(latency.p50Ms),
-    milliseconds(latency.p95Ms),
-    milliseconds(latency.p99Ms),
-    latency.n,
-    percent(accuracy?.map50),
-    interval,
-    percent(accuracy?.map5095),
-    millions(variant.macs),
-    millions(variant.parameters, 2),
-    mebibytes(variant.peakActivationBytes),
-    mebibytes(variant.fileBytes),
-    mebibytes(variant.sessionRssBytes),
-    accuracy ? (isOnFront ? 'on it' : 'dominated') : 'not scored',
-  ];
+  const [p50, p95, p99] = [latency.p50Ms, latency.p95Ms, latency.p99Ms].map(milliseconds);
+  const front = accuracy ? (isOnFront ? 'on it' : 'dominated') : 'not scored';
+  return [variant.model, sizeText(variant), variant.precision, threads, p50!, p95!, p99!, latency.n, percent(accuracy?.map50), interval, percent(accuracy?.map5095), front];
+}
+
+function costRow(variant: Candidate['variant']): Cell[] {
+  return [variant.model, sizeText(variant), millions(variant.macs), millions(variant.parameters, 2), ...[variant.peakActivationBytes, variant.fileBytes, variant.sessionRssBytes].map(mebibytes)];
+}
+
+function sizeText({ width, height, isOwnSize }: Candidate['variant']): string {
+  return `${width}x${height}${isOwnSize ? '' : ' *'}`;
 }
 
 export function milliseconds(ms: number | undefined): string {

@@ -138,6 +138,12 @@ function mergeBy<T>(old: readonly T[], added: readonly T[], keyOf: (one: T) => u
   return [...kept, ...added.filter((one) => !old.some((other) => keyOf(other) === keyOf(one)))];
 }
 
+/** Without models that aren't installed any more. */
+export function withoutRemoved(results: BenchResults, listed: readonly { readonly id: string; readonly status: string }[]): BenchResults {
+  const here = new Set(listed.filter(({ status }) => status === 'added' || status === 'included').map(({ id }) => id));
+  return { ...results, variants: results.variants.filter(({ model }) => here.has(model)) };
+}
+
 /** All samples of a latency, microseconds. */
 export function samplesOf({ runs }: Latency): number[] {
   return runs.flatMap(({ samplesUs }) => samplesUs);

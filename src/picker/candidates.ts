@@ -28,7 +28,10 @@ export function commonData({ variants }: BenchResults): string | undefined {
 
 /** Everything that was measured, fastest first; fronts are drawn for each number of threads by itself. */
 export function candidatesOf(results: BenchResults, data = commonData(results)): Candidate[] {
-  const all = results.variants.flatMap((variant) => candidatesOfVariant(variant, data));
+  // A resized model that was installed since is the same network as its parent at that size.
+  const installed = new Set(results.variants.filter(({ isOwnSize }) => isOwnSize).map(({ sha256 }) => sha256));
+  const variants = results.variants.filter(({ isOwnSize, sha256 }) => isOwnSize || !installed.has(sha256));
+  const all = variants.flatMap((variant) => candidatesOfVariant(variant, data));
   const onFront = new Set([...new Set(all.map(({ threads }) => threads))].flatMap((threads) => frontOf(all.filter((one) => one.threads === threads))));
   return all.map((candidate) => ({ ...candidate, isOnFront: onFront.has(candidate) })).sort((a, b) => a.threads - b.threads || a.latency.p50Ms - b.latency.p50Ms);
 }

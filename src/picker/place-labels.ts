@@ -12,7 +12,8 @@ export interface PlacedLabel extends Anchor {
   readonly textAnchor: 'start' | 'middle' | 'end';
 }
 
-interface Rectangle {
+/** Pixels. */
+export interface Rectangle {
   readonly left: number;
   readonly right: number;
   readonly top: number;
@@ -24,6 +25,8 @@ export interface LabelOptions {
   readonly bounds: Rectangle;
   /** Points that labels must not cover, beside those labelled. */
   readonly obstacles?: readonly { readonly x: number; readonly y: number }[];
+  /** Lines that labels must not cross, as thin rectangles. */
+  readonly lines?: readonly Rectangle[];
 }
 
 /** Of the reports' 12 px sans-serif: on the wide side. */
@@ -35,27 +38,27 @@ const POINT_PX = 4;
 const SPOTS = [1, 2, 3.2].flatMap((distance) =>
   (
     [
-      ['start', 8, 0],
-      ['end', -8, 0],
-      ['middle', 0, -13],
-      ['middle', 0, 13],
-      ['start', 7, -10],
-      ['start', 7, 10],
       ['end', -7, -10],
-      ['end', -7, 10],
+      ['end', -8, 0],
+      ['start', 8, 0],
+      ['middle', 0, -13],
+      ['start', 7, -10],
+      ['start', 7, 11],
+      ['middle', 0, 14],
+      ['end', -7, 11],
     ] as const
   ).map(([textAnchor, dx, dy]) => ({ textAnchor, dx: dx * distance, dy: dy * distance })),
 );
 
-/** Labels beside their points so that none covers another, a point or the edge; one that finds no place is left out. */
-export function placeLabels(anchors: readonly Anchor[], { bounds, obstacles = [] }: LabelOptions): PlacedLabel[] {
+/** Labels beside their points so that none covers another, a point, a line or the edge; one that finds no place is left out. */
+export function placeLabels(anchors: readonly Anchor[], { bounds, obstacles = [], lines = [] }: LabelOptions): PlacedLabel[] {
   const points = [...anchors, ...obstacles].map(({ x, y }) => ({ left: x - POINT_PX, right: x + POINT_PX, top: y - POINT_PX, bottom: y + POINT_PX }));
   const placed: { readonly label: PlacedLabel; readonly box: Rectangle }[] = [];
   for (const anchor of anchors) {
     const labels = SPOTS.map((spot) => ({ ...anchor, ...spot }));
     const label = labels.find((one) => {
       const box = boxOf(one);
-      return isInside(box, bounds) && ![...points, ...placed.map((other) => other.box)].some((other) => overlap(box, other));
+      return isInside(box, bounds) && ![...points, ...lines, ...placed.map((other) => other.box)].some((other) => overlap(box, other));
     });
     if (label) placed.push({ label, box: boxOf(label) });
   }

@@ -9,7 +9,7 @@ import type { Size } from '../../../core/size.js';
 import { evaluate } from '../../../evaluation/evaluate.js';
 import { writeFileAtomic } from '../../../model-store/files.js';
 import type { ModelStore } from '../../../model-store/store.js';
-import { type Accuracy, type BenchResults, benchFolder, emptyResults, isSameVariant, machineKey, readResults, resultsPath, writeResults } from '../../../picker/bench-results.js';
+import { type Accuracy, type BenchResults, benchFolder, emptyResults, isSameVariant, machineKey, readResults, resultsPath, withoutRemoved, writeResults } from '../../../picker/bench-results.js';
 import { latencyRanks, mebibytes, millions, milliseconds, renderBenchReport, tauText } from '../../../picker/bench-report.js';
 import { type Candidate, candidatesOf, isMeasuredApart } from '../../../picker/candidates.js';
 import { type BenchProgress, runBench } from '../../../picker/run-bench.js';
@@ -78,14 +78,25 @@ async function bench(ids: readonly string[], options: BenchCommandOptions): Prom
   if (variants.length === 0) throw new AppError('ERR_USAGE', `There is nothing to measure: ${refusals[0]?.why ?? 'no model is installed'}`, { fix: 'lynceus models list shows what is there.' });
   const here = machine();
   const path = resultsPath(benchFolder(), here);
-  const known = await knownResults(path, here, variants, options.fresh === true);
+  const known = await knownResults(path, here, store, options.fresh === true ? variants : []);
   for (const note of skipped) say(dim(note));
   const outcome = await measure(known, variants, pictures, path, options);
-  const command = ['lynceus models bench', ...ids, ...(options.data === undefined ? [] : ['--data', options.data])].join(' ');
   const all = [...refusals, ...outcome.refusals];
   const report = resolve(options.report ?? join(dirname(path), `${machineKey(here)}.html`));
-  await writeFileAtomic(report, renderBenchReport(outcome.results, { command, refusals: all }));
+  await writeFileAtomic(report, renderBenchReport(outcome.results, { command: commandOf(ids, options), refusals: all }));
   show(outcome.results, variants, all, { path, report, json: options.json === true, data: pictures && dataName(pictures, options) });
+}
+
+function commandOf(ids: readonly string[], { data, pictures, sizes, threads, runs, quick }: BenchCommandOptions): string {
+  const given: readonly (readonly [name: string, value: string | undefined])[] = [
+    ['--data', data],
+    ['--pictures', pictures === 'all' ? undefined : pictures],
+    ['--sizes', sizes === undefined || sizes === 'own' ? sizes : sizes.map(({ width, height }) => `${width}x${height}`).join(',')],
+    ['--threads', threads.join(',')],
+    ['--runs', runs === undefined ? undefined : String(runs)],
+  ];
+  const parts = given.flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
+  return ['lynceus models bench', ...ids, ...parts, ...(quick === true ? ['--quick'] : [])].join(' ');
 }
 
 async function readModels(store: ModelStore, ids: readonly string[]): Promise<{ models: BenchModel[]; skipped: string[] }> {
@@ -95,7 +106,9 @@ async function readModels(store: ModelStore, ids: readonly string[]): Promise<{ 
   const models: BenchModel[] = [];
   for (const id of ids.length > 0 ? ids : here) {
     const { manifest, modelPath } = await store.resolve(id);
-    models.push({ manifest, onnx: await readFile(modelPath) });
+    // What `pick` made of a model is measured as that model at another size.
+    const isCovered = ids.length === 0 && manifest.lineage.operations.at(-1)?.kind === 'resize-input' && here.includes(manifest.lineage.parent ?? '');
+    if (!isCovered) models.push({ manifest, onnx: await readFile(modelPath) });
   }
   return { models, skipped: broken };
 }
@@ -110,10 +123,11 @@ function sizesFor({ input }: ModelManifest, { sizes, quick }: BenchCommandOption
   return sizes ?? sizesAround(own, quick === true ? QUICK_SCALES : DEFAULT_SCALES);
 }
 
-async function knownResults(path: string, here: BenchResults['machine'], variants: readonly Variant[], isFresh: boolean): Promise<BenchResults> {
-  const known = (await readResults(path)) ?? emptyResults(here);
-  const kept = isFresh ? known.variants.filter((one) => !variants.some(({ facts }) => isSameVariant(facts, one))) : known.variants;
-  return { ...known, machine: { ...here, measured: new Date().toISOString().slice(0, 10) }, variants: kept };
+/** What was measured before, of models that are still there. @param forgotten variants to measure anew */
+async function knownResults(path: string, here: BenchResults['machine'], store: ModelStore, forgotten: readonly Variant[]): Promise<BenchResults> {
+  const known = withoutRemoved((await readResults(path)) ?? emptyResults(here), await store.list());
+  const variants = known.variants.filter((one) => !forgotten.some(({ facts }) => isSameVariant(facts, one)));
+  return { ...known, machine: { ...here, measured: new Date().toISOString().slice(0, 10) }, variants };
 }
 
 function dataName(pictures: LabelledPictures, { pictures: which }: BenchCommandOptions): string {

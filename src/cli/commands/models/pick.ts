@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AppError } from '../../../core/errors.js';
 import { writeFileAtomic } from '../../../model-store/files.js';
-import { type BenchResults, benchFolder, readResults, resultsPath } from '../../../picker/bench-results.js';
+import { type BenchResults, benchFolder, readResults, resultsPath, withoutRemoved } from '../../../picker/bench-results.js';
 import { milliseconds, renderBenchReport } from '../../../picker/bench-report.js';
 import { type Candidate, candidateName, candidatesOf, commonData } from '../../../picker/candidates.js';
 import { percentilesOf } from '../../../picker/percentiles.js';
@@ -66,8 +66,9 @@ interface Check {
 async function pickModel({ budget, dryRun, ...options }: PickCommandOptions): Promise<void> {
   const here = machine();
   const path = resultsPath(benchFolder(), here);
-  const results = await readResults(path);
-  if (!results) throw new AppError('ERR_USAGE', 'Nothing was measured on this machine yet', { fix: 'Measure first: lynceus models bench --data <dataset>.' });
+  const measured = await readResults(path);
+  if (!measured) throw new AppError('ERR_USAGE', 'Nothing was measured on this machine yet', { fix: 'Measure first: lynceus models bench --data <dataset>.' });
+  const results = withoutRemoved(measured, await openStore().list());
   // Read and checked before anything is written.
   const written = options.stream === undefined ? undefined : await readFile(options.stream, 'utf8').catch((cause: unknown) => Promise.reject(unreadable(options.stream!, cause)));
   const picked = pick(candidatesOf(results), { budgetMs: budget, threads: options.threads, minMap50: options.minMap50, statistic: options.by, margin: options.margin });
