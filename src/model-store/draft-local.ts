@@ -72,6 +72,7 @@ async function draftOnnx({ name, onnx, labels }: LocalOnnx, options: AddOptions)
     head,
     labels: labelsFor(classCount, names),
     origin: name,
+    defaults: USUAL_THRESHOLDS,
     operations: [
       ...normalised.operations,
       ...(recognised.tail ? [{ kind: 'rewrite-head', sha256Before: sha256Of(onnx), ...recognised.tail }] : []),
@@ -102,12 +103,16 @@ const INPUT_DEFAULTS: Readonly<Record<HeadKind, InputDefaults>> = {
   darknet: DARKNET,
   // The ONNX zoo's Tiny-YOLOv2 scales inside.
   'tiny-yolov2': { ...DARKNET, scale: 1 },
-  rows: { ...DARKNET, scale: 1 },
+  // Whatever suppresses inside was trained by code of this family.
+  rows: ULTRALYTICS,
 };
 
 function inputOptions({ fit, color, scale }: AddOptions): Partial<ModelInput> {
   return { ...(fit && { fit }), ...(color && { color }), ...(scale !== undefined && { scale }) };
 }
+
+/** CenterNet's rows have another; what exports suppress inside, they do with these. */
+const USUAL_THRESHOLDS = { confidenceThreshold: 0.25, iouThreshold: 0.45 };
 
 /** Height and width that the usual exports are made for, where the file leaves them open and says nothing. */
 const USUAL_SIZE_PX = 640;

@@ -138,6 +138,11 @@ export function meanIouOf(found: readonly FoundObject[]): number {
   return found.reduce((sum, { iou }) => sum + iou, 0) / Math.max(1, found.length);
 }
 
+/** Whether findings are no findings: a network that is fed with far too great numbers is certain of everything everywhere. */
+export function isImplausible(findings: Findings): boolean {
+  return [saturated, twiceSigmoid, tooMany, sameSize].some((rule) => rule(findings) !== undefined);
+}
+
 /** How much better another preparation has to be: sums of confidences differ a little by chance. */
 const CLEARLY_BETTER = 1.3;
 /** Sums below this are of hardly an object: nothing to compare. */

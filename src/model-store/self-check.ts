@@ -2,7 +2,7 @@ import type { Detections } from '../core/detections.js';
 import type { ModelInput } from '../core/manifest.js';
 import { drawBoxes } from './draw-boxes.js';
 import { findOnPicture, type TriedModel } from './find-on-picture.js';
-import { foundObjects, judge, meanIouOf, preparationHint, type Preparation, type SelfCheckWarning } from './self-check-verdict.js';
+import { foundObjects, isImplausible, judge, meanIouOf, preparationHint, type Preparation, type SelfCheckWarning } from './self-check-verdict.js';
 import { knownObjects, readTestPicture, shippedTestPicture, type KnownObject, type TestPicture } from './test-picture.js';
 
 /** File that shows what a model found on the test picture, in its folder. */
@@ -65,8 +65,8 @@ export async function selfCheck(model: TriedModel, testPicture?: string): Promis
 async function comparePreparations(model: TriedModel, picture: TestPicture, objects: readonly KnownObject[]): Promise<Preparation[]> {
   const compared: Preparation[] = [];
   for (const { option, input } of alternativesOf(model.manifest.input)) {
-    const { detections } = await findOnPicture({ ...model, manifest: { ...model.manifest, input } }, picture);
-    const found = foundObjects(detections, objects, model.manifest.labels);
+    const findings = await findOnPicture({ ...model, manifest: { ...model.manifest, input } }, picture);
+    const found = isImplausible(findings) ? [] : foundObjects(findings.detections, objects, model.manifest.labels);
     compared.push({ option, objects: found.length, confidence: found.reduce((sum, { confidence }) => sum + confidence, 0) });
   }
   return compared;

@@ -62,7 +62,7 @@ function readRows(table: OutputTable, facts: HeadFacts): RecognisedHead[] {
     { what: 'output', value: `${table.output.name} [${table.output.dims.join(',')}]`, source: 'graph', evidence: `finished boxes, one a row: suppression is inside the model` },
     { what: 'columns', value: layout.text, source: filled.length > 0 ? 'measured' : 'assumed', evidence: filled.length > 0 ? `${filled.length} rows of the test picture fit` : 'the test picture gives no row over .01' },
     cornerFact(convention, filled.length, facts),
-    { what: 'classes', value: String(classCount), source: namedClasses(facts) === undefined ? 'assumed' : 'metadata', evidence: 'rows carry the number of their class only' },
+    { what: 'class count', value: `${classCount} classes`, source: namedClasses(facts) === undefined ? 'assumed' : 'metadata', evidence: 'rows carry the number of their class only' },
   ];
   if (isUsual && facts.head !== 'rows') return [{ head: { kind: 'yolov10', output: table.output.name }, classCount, assumptions }];
   const writer = new TailWriter();
@@ -137,7 +137,7 @@ function partsHead(boxes: OutputTable, facts: HeadFacts): RecognisedHead | undef
     assumptions: [
       { what: 'outputs', value: `boxes in ${boxes.output.name}, ${scores ? `scores in ${scores.name}` : 'scores in its fifth column'}, classes in ${classes.name}${count ? `, their number in ${count.name}` : ''}`, source: 'graph', evidence: 'finished boxes: suppression is inside the model' },
       cornerFact(convention, filled.length, facts),
-      { what: 'classes', value: String(classCount), source: namedClasses(facts) === undefined ? 'assumed' : 'metadata', evidence: 'the model gives the number of the class only' },
+      { what: 'class count', value: `${classCount} classes`, source: namedClasses(facts) === undefined ? 'assumed' : 'metadata', evidence: 'the model gives the number of the class only' },
     ],
   };
 }

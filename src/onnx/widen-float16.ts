@@ -1,4 +1,5 @@
-import { unsupported } from './graph-editor.js';
+import { GraphEditor, unsupported } from './graph-editor.js';
+import { inferTensors } from './infer-shapes.js';
 import { attributeOf, DATA_TYPES, dimsOf, float16Value, graphOf, makeTensor, tensorData, type GraphProto, type ModelProto, type NodeProto, type TensorProto, type ValueInfoProto } from './model-proto.js';
 
 const BFLOAT16 = 16;
@@ -8,6 +9,8 @@ export interface Widened {
   readonly weights: number;
   readonly casts: number;
   readonly values: number;
+  /** Casts that had nothing left to do. */
+  readonly removed: number;
 }
 
 /** Attributes that hold an element type as ONNX numbers them. */
@@ -22,7 +25,27 @@ const TYPE_ATTRIBUTES = ['to', 'dtype', 'output_dtype'];
 export function widenFloat16(model: ModelProto): Widened {
   const count = { weights: 0, casts: 0, values: 0 };
   widenGraph(graphOf(model), count);
-  return count;
+  return { ...count, removed: removeIdleCasts(model) };
+}
+
+/**
+ * Casts from float32 to float32: weights that were stored in half become constants of their convolutions again, and the picture
+ * reaches the first one directly.
+ *
+ * @returns how many there were.
+ */
+function removeIdleCasts(model: ModelProto): number {
+  const editor = new GraphEditor(model);
+  // What the branches of an If read from around them would have to be renamed, too.
+  if (editor.nodes.some(({ attribute }) => attribute?.some(({ g }) => g))) return 0;
+  const tensors = inferTensors(editor.graph);
+  const idle = editor.nodes.filter(
+    (node) => node.opType === 'Cast' && Number(attributeOf(node, 'to')?.i) === DATA_TYPES.float32 && tensors.get(node.input![0]!)?.dataType === 'float32' && !editor.isOutput(node.output![0]!),
+  );
+  // In the order of execution, so that a chain of casts ends at its beginning.
+  for (const node of idle) editor.redirect(node.output![0]!, node.input![0]!);
+  editor.remove(...idle);
+  return idle.length;
 }
 
 /** Whether anything in the graph itself is of half precision. */

@@ -155,6 +155,21 @@ describe('half precision, open sizes, batches, inputs beside the picture', () =>
     expect(graphOf(decodeModel(added.onnx)).initializer!.some(({ dataType }) => dataType === DATA_TYPES.float16)).toBe(false);
   });
 
+  test('weights that are stored in half are constants of their convolutions again', async () => {
+    const half = edited(yolov8(), (model) => {
+      const graph = graphOf(model);
+      const casts = graph.initializer!.filter(({ dataType }) => dataType === DATA_TYPES.float32).map(({ name }) => makeNode('Cast', `widen_${name!}`, [`${name!}_half`], [name!], { to: { i: DATA_TYPES.float32 } }));
+      graph.initializer = graph.initializer!.map((tensor) => (tensor.dataType === DATA_TYPES.float32 ? makeTensor(`${tensor.name!}_half`, 'float16', (tensor.dims ?? []).map(Number), Uint16Array.from(floatData(tensor), toHalf)) : tensor));
+      graph.node = [...casts, ...graph.node!];
+    });
+    const [added, original] = await Promise.all([add(half), add(yolov8())]);
+    const graph = graphOf(decodeModel(added.onnx));
+    expect(graph.node!.some(({ opType }) => opType === 'Cast')).toBe(false);
+    const constants = new Set(graph.initializer!.map(({ name }) => name));
+    expect(graph.node!.filter(({ opType }) => opType === 'Conv').every(({ input }) => constants.has(input![1]!))).toBe(true);
+    expect(largestDifference((await run(added))['output0']!.data, (await run(original))['output0']!.data)).toBeLessThan(0.02);
+  });
+
   test('bfloat16 is refused by name', async () => {
     const model = edited(yolov8(), ({ graph }) => {
       graph!.initializer!.push(makeTensor('half', 'float16', [1], Uint16Array.of(0)));
