@@ -69,12 +69,15 @@ function lossSection(figures: AnchorFigures): Section {
 
 function frontSection({ sets, front, chosen, full, regretPoints, exhaustive, guidedSets, verification }: PrunedAnchors): Section {
   const macs = Math.max(...sets.map((set) => set.macs));
+  const [lowest] = shownScores(sets);
+  const visible = sets.filter(({ map50 }) => map50 * POINTS >= lowest);
+  const shownFront = front.filter((set) => visible.includes(set));
   const point = (set: PrunedAnchors['sets'][number]) => ({ x: (100 * set.macs) / macs, y: set.map50 * POINTS });
   const chosenSet = sets.find(({ off }) => off.join() === chosen?.off.join());
   const marks: Plot.Markish[] = [
-    Plot.dot(sets.map(point), { x: 'x', y: 'y', r: 2.5, fill: 'currentColor', fillOpacity: 0.22 }),
-    Plot.line(front.map(point), { x: 'x', y: 'y', stroke: KEPT, curve: 'step-after' }),
-    Plot.dot(front.map(point), { x: 'x', y: 'y', r: 4, fill: KEPT }),
+    Plot.dot(visible.map(point), { x: 'x', y: 'y', r: 2.5, fill: 'currentColor', fillOpacity: 0.22 }),
+    Plot.line(shownFront.map(point), { x: 'x', y: 'y', stroke: KEPT, curve: 'step-after' }),
+    Plot.dot(shownFront.map(point), { x: 'x', y: 'y', r: 4, fill: KEPT }),
   ];
   if (chosenSet && chosen) {
     const { x, y } = point(chosenSet);
@@ -89,17 +92,23 @@ function frontSection({ sets, front, chosen, full, regretPoints, exhaustive, gui
       Plot.text([{ x, y: after }], { x: 'x', y: 'y', text: () => (recovered ? 'chosen, recovered' : 'chosen'), dx: 10, textAnchor: 'start', fill: REMOVED }),
     );
   }
-  const markup = drawPlot({ marks, x: { label: 'head MACs left, %' }, y: { label: 'mAP50 on the pictures to choose by, %', grid: true } });
+  const markup = drawPlot({ marks, x: { label: 'head MACs left, %' }, y: { label: 'mAP50 on the pictures to choose by, %', grid: true, domain: shownScores(sets) } });
   const searched = exhaustive
     ? `All ${sets.length} sets were scored. The guided search alone would have looked at ${guidedSets} and missed ${(regretPoints ?? 0).toFixed(2)} points at most.`
     : `${sets.length} sets were scored by the guided search.`;
   return {
     title: 'Sets of anchors',
     blocks: [
-      { kind: 'plot', markup, caption: `Grey: every set, its boxes left out before suppression. Blue: those that no cheaper set beats (cost is the mean of MACs and boxes, so the line may step back). Orange: the chosen one with its 95 % interval${verification ? '' : ', not judged'}.` },
+      { kind: 'plot', markup, caption: `Grey: every set, its boxes left out before suppression; ${sets.length - visible.length} lie below the edge. Blue: those that no cheaper set beats (cost is the mean of MACs and boxes, so the line may step back). Orange: the chosen one with its 95 % interval${verification ? '' : ', not judged'}.` },
       { kind: 'text', text: `${searched} Head: ${full.model.manifest.head.kind}.` },
     ],
   };
+}
+
+/** Sets that lose most would press all others together. */
+function shownScores(sets: PrunedAnchors['sets']): [number, number] {
+  const best = Math.max(...sets.map(({ map50 }) => map50)) * POINTS;
+  return [0.7 * best, 1.03 * best];
 }
 
 function anchorSection({ full, chosen }: PrunedAnchors): Section {
@@ -107,7 +116,9 @@ function anchorSection({ full, chosen }: PrunedAnchors): Section {
   const boxes = full.anchors.map((anchor) => ({ ...rectangle(anchor), scale: `stride ${anchor.stride}`, state: off.has(anchor.index) ? 'removed' : 'kept', name: anchorName(anchor) }));
   const largest = Math.max(...boxes.flatMap(({ x2, y2 }) => [x2, y2])) * 1.08;
   const markup = drawPlot({
-    height: 320,
+    // Squares, so that anchors have their proportions.
+    width: 70 + 290 * full.scales.length,
+    height: 340,
     fx: { label: null, domain: [...new Set(boxes.map(({ scale }) => scale))] },
     x: { domain: [-largest, largest], axis: null },
     y: { domain: [-largest, largest], axis: null },
@@ -181,8 +192,8 @@ function trialSection({ tried, anchors }: AnchorFigures): Section {
   return {
     title: 'What was tried',
     blocks: [
-      { kind: 'table', header: ['removed', 'loss without recovery, points', 'loss with the best share', 'share of the refit'], rows },
-      { kind: 'text', text: 'Losses are expected ones: measured over the objects of all classes on the pictures to choose by, out of fold, and weighed against what disagreement with the full head predicts. The first set within the limit was taken.' },
+      { kind: 'table', header: ['removed', 'loss, points', 'recovered', 'share'], rows },
+      { kind: 'text', text: 'Losses are expected ones: measured over the objects of all classes on the pictures to choose by, out of fold, and weighed against what disagreement with the full head predicts. The share is how much of the refit was taken. The first set within the limit was chosen.' },
     ],
   };
 }

@@ -87,7 +87,8 @@ async function prune(id: string, options: PruneCommandOptions): Promise<void> {
 /** Even places to choose on, odd ones to judge on: neighbours in a dataset are alike, so both halves are. */
 async function halves({ data, verify }: PruneCommandOptions): Promise<{ search: Awaited<ReturnType<typeof labelledPictures>>; verify: Awaited<ReturnType<typeof labelledPictures>> }> {
   if (verify !== undefined) return { search: await labelledPictures(data), verify: await labelledPictures(verify) };
-  return { search: await labelledPictures(data, (index) => index % 2 === 0), verify: await labelledPictures(data, (index) => index % 2 === 1) };
+  const [search, rest] = [await labelledPictures(data, (index) => index % 2 === 0), await labelledPictures(data, (index) => index % 2 === 1)];
+  return { search: { ...search, description: `${search.description}, even places` }, verify: { ...rest, description: `${rest.description}, odd places` } };
 }
 
 /** A bar for each phase, one after the other. */
