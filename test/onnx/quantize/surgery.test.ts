@@ -23,9 +23,22 @@ const shapes = fc.record({
   seed: fc.integer({ min: 1, max: 1e6 }),
   hasBias: fc.boolean(),
 });
-type Shape = typeof shapes extends fc.Arbitrary<infer T> ? T : never;
+interface Shape {
+  readonly groups: number;
+  readonly perGroup: number;
+  readonly filtersPerGroup: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly size: number;
+  readonly seed: number;
+  readonly hasBias: boolean;
+}
 
 const inputDims = ({ groups, perGroup, size }: Shape): number[] => [1, groups * perGroup, size, size];
+const outputDims = ({ size, kernel, stride }: Shape, channels: number): number[] => {
+  const out = Math.floor((size + 2 * (kernel >> 1) - kernel) / stride) + 1;
+  return [1, channels, out, out];
+};
 const inputOf = (shape: Shape): Float32Array => numbers(inputDims(shape).reduce((a, b) => a * b, 1), shape.seed);
 
 function convolution(graph: GraphBuilder, x: string, { groups, perGroup, filtersPerGroup, kernel, stride, seed, hasBias }: Shape): { readonly name: string; readonly channels: number } {
@@ -55,7 +68,7 @@ describe('surgery leaves the outputs as they were', () => {
             const { name, channels } = convolution(graph, graph.input('x', 'float32', inputDims(shape)), shape);
             const positive = numbers(channels, shape.seed + 6).map((value) => value * value + 0.1);
             const norm = graph.node('BatchNormalization', [name, graph.floats('g', [channels], numbers(channels, shape.seed + 3)), graph.floats('c', [channels], numbers(channels, shape.seed + 4)), graph.floats('m', [channels], numbers(channels, shape.seed + 5)), graph.floats('v', [channels], positive)], { epsilon: { f: 1e-3 } });
-            graph.output(graph.node('Relu', [norm]), 'float32', ['n', 'c', 'h', 'w'] as never, 'y');
+            graph.output(graph.node('Relu', [norm]), 'float32', outputDims(shape, channels), 'y');
           },
           (model) => {
             folded = foldBatchNorm(new GraphEditor(model));
@@ -77,7 +90,8 @@ describe('surgery leaves the outputs as they were', () => {
             const { name, channels } = convolution(graph, graph.input('x', 'float32', inputDims(shape)), shape);
             const between = activation === 'none' ? name : graph.node(activation, [name]);
             const next: Shape = { ...shape, groups: isDepthwise ? channels : 1, perGroup: isDepthwise ? 1 : channels, filtersPerGroup: isDepthwise ? 1 : 3, seed: shape.seed + 7, stride: 1 };
-            graph.output(convolution(graph, between, next).name, 'float32', ['n', 'c', 'h', 'w'] as never, 'y');
+            const last = convolution(graph, between, next);
+            graph.output(last.name, 'float32', outputDims(shape, last.channels), 'y');
           },
           (model) => {
             links = equalize(new GraphEditor(model), (tensor) => (tensor === 'x' ? undefined : numbers(shape.groups * shape.filtersPerGroup, shape.seed + 9).map(Math.abs)));
