@@ -18,6 +18,8 @@ export interface LayerState {
   readonly weights: LayerWeights;
   /** Of dense layers with samples. */
   readonly statistics: LayerStatistics | undefined;
+  /** What an error of the layer counts beside those of others, default 1; see `outputGains`. */
+  readonly gain?: number | undefined;
 }
 
 /** For each group of channels what is lost with it; larger is worse, 0 is nothing. */
@@ -25,15 +27,15 @@ export function groupSaliencies(groups: readonly ChannelGroup[], layers: Readonl
   return criterion === 'reconstruction' ? reconstructionLosses(groups, layers) : filterNorms(groups, layers, criterion);
 }
 
-/** Relative to the variance of what each reader gives, summed over the readers. */
+/** Relative to the variance of what each reader gives, summed over the readers by their gains. */
 function reconstructionLosses(groups: readonly ChannelGroup[], layers: ReadonlyMap<string, LayerState>): Float64Array {
   const losses = new Float64Array(groups.length);
   for (const [output, channelsOf] of readChannels(groups)) {
-    const { layer, weights, statistics } = layers.get(output)!;
+    const { layer, weights, statistics, gain = 1 } = layers.get(output)!;
     if (!statistics) continue;
     const size = layer.fanIn + 1;
     const inverted = inverse(keptMatrix(statistics, 0, Int32Array.from({ length: size }, (_, index) => index), DEFAULT_RIDGE), size);
-    const scale = 1 / (statistics.rows * layer.filters * (outputVariance(statistics) || 1));
+    const scale = gain / (statistics.rows * layer.filters * (outputVariance(statistics) || 1));
     for (const [group, channels] of channelsOf) losses[group]! += inverted ? scale * removalLoss(layer, weights, inverted, channels) : Infinity;
   }
   return losses;

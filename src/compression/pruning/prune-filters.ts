@@ -8,6 +8,7 @@ import type { CandidateModel } from '../score-model.js';
 import { collectStatistics } from './collect-statistics.js';
 import { readNetwork, withWeights, type ConvNetwork, type LayerWeights } from './conv-layer.js';
 import { groupSaliencies, type FilterCriterion, type LayerState } from './filter-saliency.js';
+import { outputGains } from './output-gains.js';
 import { layerError, outputVariance, restrictStatistics, type LayerStatistics } from './layer-statistics.js';
 import { reconstructBySquares } from './least-squares.js';
 import { nameOf, type OnProgress } from './sparsify.js';
@@ -24,6 +25,8 @@ export interface FilterOptions {
   readonly rounds?: number | undefined;
   /** False leaves the readers' weights as they were. Default true. */
   readonly reconstruct?: boolean | undefined;
+  /** By a layer's output: what its errors count; see `outputGains`. All alike where absent. */
+  readonly gains?: ReadonlyMap<string, number> | undefined;
   readonly seed?: number | undefined;
   readonly samples?: number | undefined;
   readonly threads?: number | undefined;
@@ -62,7 +65,8 @@ const DEFAULT_MULTIPLE = 4;
 export async function pruneFilters(model: CandidateModel, options: FilterOptions): Promise<NarrowModel> {
   const network = readNetwork(model.onnx);
   const statistics = await readerStatistics(model, network, options);
-  return pruneFiltersWith(model.onnx, statistics, options);
+  const gains = await outputGains(model, network, statistics, options.calibration, options.seed ?? 1);
+  return pruneFiltersWith(model.onnx, statistics, { ...options, gains });
 }
 
 /** Samples of all dense layers in the dense model, by output: they do for every target and criterion. */
@@ -130,7 +134,7 @@ function refitReaders(onnx: Uint8Array, before: ReadonlyMap<string, LayerStatist
 
 function chooseGroups(onnx: Uint8Array, network: ConvNetwork, channels: ChannelGraph, statistics: ReadonlyMap<string, LayerStatistics>, targetMacs: number, original: Uint8Array, options: Omit<FilterOptions, 'calibration'>): Set<number> {
   const { criterion = 'reconstruction', multipleOf = DEFAULT_MULTIPLE } = options;
-  const layers = new Map(network.layers.map((layer): [string, LayerState] => [layer.output, { layer, weights: network.weights.get(layer.output)!, statistics: statistics.get(layer.output) }]));
+  const layers = new Map(network.layers.map((layer): [string, LayerState] => [layer.output, { layer, weights: network.weights.get(layer.output)!, statistics: statistics.get(layer.output), gain: options.gains?.get(layer.output) }]));
   const saliencies = groupSaliencies(channels.groups, layers, criterion);
   const savings = groupSavings(onnx, channels, layers);
   const widths = new WidthLimits(channels, original);

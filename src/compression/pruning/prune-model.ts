@@ -5,6 +5,7 @@ import type { CandidateModel } from '../score-model.js';
 import { readNetwork } from './conv-layer.js';
 import type { FilterCriterion } from './filter-saliency.js';
 import { measureLatency, type LatencyPair } from './latency.js';
+import { outputGains } from './output-gains.js';
 import { packageSize, type PackageSize } from './package-size.js';
 import { pruneFiltersWith, readerStatistics, type NarrowModel } from './prune-filters.js';
 import { largestWithin, lostPoints, Scorer, type ScoredPictures, type Trial } from './score-change.js';
@@ -79,9 +80,11 @@ interface Found<Result> {
 }
 
 async function narrowing(options: PruneOptions, filters: number): Promise<Found<NarrowModel>> {
-  const { model } = options;
-  const statistics = await readerStatistics(model, readNetwork(model.onnx), options);
-  return withinLoss(options, filters, (macsReduction) => pruneFiltersWith(model.onnx, statistics, { ...options, macsReduction }));
+  const { model, calibration, seed = 1, onProgress } = options;
+  const network = readNetwork(model.onnx);
+  const statistics = await readerStatistics(model, network, options);
+  const gains = await outputGains(model, network, statistics, calibration, seed, (done, total) => onProgress?.('gains', done, total));
+  return withinLoss(options, filters, (macsReduction) => pruneFiltersWith(model.onnx, statistics, { ...options, gains, macsReduction }));
 }
 
 async function thinning(options: PruneOptions, onnx: Uint8Array, sparsity: number): Promise<Found<SparseModel>> {

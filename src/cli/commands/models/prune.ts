@@ -1,6 +1,6 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { contactSheet, fractalPictures, noisePictures } from '../../../compression/calibration/index.js';
+import { contactSheet, firstPictures, fractalPictures, noisePictures } from '../../../compression/calibration/index.js';
 import { compareCalibrations, type CalibrationComparison } from '../../../compression/pruning/compare-calibrations.js';
 import { FILTER_CRITERIA, type FilterCriterion } from '../../../compression/pruning/filter-saliency.js';
 import { pruneFigures, type ChangeFigures, type PruneFigures } from '../../../compression/pruning/prune-figures.js';
@@ -98,7 +98,7 @@ async function compare(id: string, options: PruneCommandOptions): Promise<void> 
   const { search, verify } = await halves(options.data, options.verify);
   const { calibrationPictures: count, seed, sparsity = COMPARED_SPARSITY } = options;
   const recorded = isGenerated(options.calibrate) ? search : await calibrationSet(options, search);
-  const calibrations = { recorded: atMost(recorded, count), fractal: fractalPictures({ count, seed }), noise: noisePictures({ count, seed }) };
+  const calibrations = { recorded: firstPictures(recorded, count), fractal: fractalPictures({ count, seed }), noise: noisePictures({ count, seed }) };
   const progress = new PhaseBars();
   const model = { manifest, onnx: new Uint8Array(await readFile(modelPath)) };
   const comparison = await compareCalibrations({ model, sparsity, calibrations, verify, seed, onProgress: progress.update });
@@ -119,26 +119,11 @@ async function calibrationSet({ calibrate, calibrationPictures: count, seed, dat
   if (calibrate === 'fractal') return fractalPictures({ count, seed });
   if (calibrate === 'noise') return noisePictures({ count, seed });
   const isData = search !== undefined && data !== undefined && (await realpath(calibrate).catch(() => calibrate)) === (await realpath(data));
-  return isData ? atMost(search, count) : anyPictures(calibrate, count);
+  return isData ? firstPictures(search, count) : anyPictures(calibrate, count);
 }
 
 function isGenerated(calibrate: string): boolean {
   return calibrate === 'fractal' || calibrate === 'noise';
-}
-
-/** The first pictures of a set. */
-function atMost(pictures: PictureSet, count: number): PictureSet {
-  if (pictures.count <= count) return pictures;
-  return { description: `${pictures.description}, the first ${count}`, count, read: (format) => firstOf(pictures.read(format), count) };
-}
-
-async function* firstOf<Item>(items: AsyncIterable<Item>, count: number): AsyncIterable<Item> {
-  let given = 0;
-  for await (const item of items) {
-    yield item;
-    given += 1;
-    if (given === count) return;
-  }
 }
 
 /** A bar for each phase, one after the other. */
