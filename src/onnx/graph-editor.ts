@@ -153,8 +153,9 @@ export class GraphEditor {
       for (const name of [...(node.input ?? []), ...capturedNames(node)]) needed.add(name);
     }
     this.graph.node = kept.reverse();
-    this.graph.initializer = (this.graph.initializer ?? []).filter(({ name }) => needed.has(name!));
+    // Before constants go: an old-style file lists them as inputs, too, and one without its value would have to be fed.
     const feeds = new Set(feedsOf(this.graph).map(({ name }) => name));
+    this.graph.initializer = (this.graph.initializer ?? []).filter(({ name }) => needed.has(name!));
     const constants = new Set(this.graph.initializer.map(({ name }) => name));
     this.graph.input = (this.graph.input ?? []).filter(({ name }) => feeds.has(name) || constants.has(name));
     const computed = new Set(kept.flatMap(({ output }) => output!));
