@@ -88,7 +88,7 @@ function factRows({ title, licence, input, head, labels, lineage, baseline, sha2
     ['anchors', anchorsKnown(head)],
     ['classes', labels.length > 6 ? `${labels.length}: ${labels.slice(0, 6).join(', ')}, ...` : labels.join(', ')],
     ['parameters', `${(facts.parameters / 1e6).toFixed(2)} M`],
-    ['convolutions', macs === undefined ? 'their cost could not be followed' : `${(macs / 1e6).toFixed(1)} M multiply-accumulates a picture`],
+    ['cost', macs === undefined ? 'could not be followed' : `${(macs / 1e6).toFixed(1)} M multiply-accumulates a picture`],
     ['operators', operators.join(', ')],
     ['opset', `ai.onnx ${facts.opset}`],
     ['prepared', preparedText(facts)],
