@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.js';
 import type { PictureSet } from '../../core/picture-set.js';
+import { anchorMask, type AnchorsOff } from '../../detector/anchor-mask.js';
 import type { CocoDataset, CocoResult } from '../../evaluation/coco-dataset.js';
 import { categoryIdsOfLabels } from '../../evaluation/coco-results.js';
 import type { CandidateModel } from '../score-model.js';
@@ -29,6 +30,8 @@ export interface PruneAnchorsOptions {
   readonly distill?: PictureSet | undefined;
   /** Points of mAP50 that may be lost, 0 or more. */
   readonly maxLossPoints: number;
+  /** These anchors, whatever they cost; the search is still told. */
+  readonly remove?: AnchorsOff | undefined;
   readonly recovery: boolean;
   /** How often each picture is seen by the recovery, 1 to 8. */
   readonly views: number;
@@ -107,17 +110,20 @@ export async function pruneAnchors(options: PruneAnchorsOptions): Promise<Pruned
   const { model, search, verify, maxSets, onProgress = () => undefined } = options;
   const cut = model.manifest.head.kind === 'yolov5' ? await cutDecodedHead(model) : undefined;
   const full = openAnchorModel(cut?.model ?? model);
+  // Before long work: a stride or an anchor that isn't there is a typing error.
+  const wanted = options.remove && anchorMask(full.model.manifest, options.remove);
   const judge = new Judge(full, search, await collectRawBoxes(full, search, (done) => onProgress('boxes', done, search.count)));
   const searched = searchSets(full, judge, maxSets, onProgress);
   const teacher = options.recovery && canRefit(full) ? await collectTeacher(full, options) : undefined;
   const trials: Trial[] = [];
   let chosen: Trial | undefined;
-  const ladder = setsToTry(searched.sets, judge, options);
+  const hopeful = setsToTry(searched.sets, judge, options);
+  const ladder = wanted ? [wanted] : hopeful;
   for (const [i, off] of ladder.entries()) {
     onProgress('trying', i, ladder.length);
     const trial = await tryOut(judge, off, teacher, options);
     trials.push(trial);
-    if (trial.lossPoints > options.maxLossPoints) continue;
+    if (!wanted && trial.lossPoints > options.maxLossPoints) continue;
     chosen = trial;
     break;
   }

@@ -6,6 +6,7 @@ import { anchorFigures, type AnchorFigures } from '../../../compression/anchors/
 import { measurePostProcessing } from '../../../compression/anchors/post-processing.js';
 import { PRUNE_DEFAULTS, pruneAnchors } from '../../../compression/anchors/prune-anchors.js';
 import { MAX_VIEWS } from '../../../compression/anchors/views.js';
+import type { AnchorsOff } from '../../../detector/anchor-mask.js';
 import type { CandidateModel } from '../../../compression/score-model.js';
 import { parseInteger } from '../../arguments.js';
 import { machine } from '../../bench/machine.js';
@@ -21,6 +22,7 @@ interface PruneCommandOptions {
   verify?: string;
   maxLoss: number;
   outId?: string;
+  remove?: AnchorsOff;
   recovery: boolean;
   distill?: string;
   views: number;
@@ -42,6 +44,7 @@ export function addPruneAnchors(models: Command): void {
     .option('--verify <dataset>', 'judge on these, choose on all of --data')
     .option('--max-loss <points>', 'points of mAP50 that may be lost', parsePoints, PRUNE_DEFAULTS.maxLossPoints)
     .option('--out-id <id>', 'name of the new model (<id>-anchors)')
+    .option('--remove <anchors>', 'remove these instead of choosing: strides and places in their scale, such as 32:0,1;16:1', parseAnchors)
     .option('--no-recovery', 'leave the remaining anchors as they are')
     .option('--distill <dataset|video>', 'pictures without labels to recover with, instead of those that anchors are chosen on')
     .option('--views <n>', `how often the recovery sees each picture: mirrored, nearer, further; 1 to ${MAX_VIEWS}`, parseViews, PRUNE_DEFAULTS.views)
@@ -65,8 +68,8 @@ async function prune(id: string, options: PruneCommandOptions): Promise<void> {
   const { search, verify } = await halves(options);
   const distill = options.distill === undefined ? undefined : await anyPictures(options.distill, DISTILL_LIMIT);
   const progress = new PhaseBars();
-  const { maxLoss: maxLossPoints, recovery, views, steps, tries: maxTries, maxSets, seed } = options;
-  const result = await pruneAnchors({ model, search, verify, distill, maxLossPoints, recovery, views, steps, maxTries, maxSets, seed, onProgress: progress.update });
+  const { maxLoss: maxLossPoints, remove, recovery, views, steps, tries: maxTries, maxSets, seed } = options;
+  const result = await pruneAnchors({ model, search, verify, distill, maxLossPoints, remove, recovery, views, steps, maxTries, maxSets, seed, onProgress: progress.update });
   progress.stop();
   const times = result.pruned && options.rounds > 0 ? await measurePostProcessing(model, result.pruned, verify, options.rounds) : undefined;
   const figures = anchorFigures(result, times);
@@ -139,6 +142,12 @@ function printTables(figures: AnchorFigures, anchors: readonly Anchor[], headMac
   const times = figures.post_processing.map((one) => [`decode + NMS over ${one.confidence_threshold}`, ms(one.before.median_ms), ms(one.after.median_ms), ms(one.before.variance_ms2), ms(one.after.variance_ms2), String(one.before.n)]);
   if (times.length > 0) print(textTable(['ms', 'before', 'after', 'variance before', 'after', 'n'], times));
   if (written !== null) say(`${green('added')} ${bold(written)}; its folder has report.html`);
+}
+
+function parseAnchors(text: string): AnchorsOff {
+  const scales = text.split(';').map((scale) => /^(\d+):(\d+(?:,\d+)*)$/.exec(scale.trim()));
+  if (scales.some((match) => !match)) throw new InvalidArgumentError('Expected strides and places such as 32:0,1;16:1.');
+  return Object.fromEntries(scales.map((match) => [match![1]!, match![2]!.split(',').map(Number)]));
 }
 
 function parsePoints(text: string): number {
