@@ -203,14 +203,12 @@ function plansOf(network: FloatNetwork, ranked: readonly Sensitivity[]): { reado
 }
 
 /**
- * Losses on labels are noisy on few pictures, agreement isn't but counts changes for the better, too. The one is fitted by the other
- * over all candidates, and half of what is left over is believed.
+ * Labels are kind to a candidate by luck, on few pictures by a point or two; agreement with the float network isn't, but counts changes
+ * for the better as losses, too. On unseen pictures the truth lay between the two, so their mean is what is believed.
  */
 export function estimateLosses(measured: readonly Omit<Candidate, 'loss'>[]): Candidate[] {
-  const smooth = measured.map(({ disagreement, headNoise }) => disagreement ?? POINTS_PER_NOISE * headNoise);
-  const labelled = measured.map(({ map50Loss }) => map50Loss);
-  const products = labelled.reduce<number>((sum, loss, i) => sum + (loss ?? 0) * smooth[i]!, 0);
-  const squares = labelled.reduce<number>((sum, loss, i) => sum + (loss === undefined ? 0 : smooth[i]! ** 2), 0);
-  const slope = squares > 0 ? Math.max(0, products / squares) : 1;
-  return measured.map((one, i) => ({ ...one, loss: one.map50Loss === undefined ? smooth[i]! : (one.map50Loss + slope * smooth[i]!) / 2 }));
+  return measured.map((one) => {
+    const apart = one.disagreement ?? POINTS_PER_NOISE * one.headNoise;
+    return { ...one, loss: one.map50Loss === undefined ? apart : (one.map50Loss + apart) / 2 };
+  });
 }

@@ -76,7 +76,7 @@ describe('a model that ships with the package, calibrated with fractals', () => 
 });
 
 /** mAP50 in points on the pictures at odd places of coco128, everything but the heads in INT8. */
-const GOLDEN = { fp32: 45.75, equalized: 43.9, tolerance: 2.5 };
+const GOLDEN = { fp32: 45.75, equalized: 40.97, tolerance: 1.5 };
 
 describe('Yolo-Fastest-1.1-xl', () => {
   test.skipIf(!existsSync(SHARED))(`keeps its mAP50 (${existsSync(SHARED) ? 'golden' : WITHOUT_SHARED})`, { timeout: 240_000 }, async () => {
