@@ -5,7 +5,7 @@ import type { PrunedModel } from './prune-model.js';
 
 const BEFORE = '#c2571a';
 const AFTER = '#2a78b5';
-const BAR_HEIGHT_PX = 9;
+const BAR_HEIGHT_PX = 13;
 
 export interface PruneReport {
   readonly title: string;
