@@ -22,9 +22,16 @@ export function pseudoTruth(manifest: Pick<ModelManifest, 'defaults' | 'labels'>
   };
 }
 
-/** Share of the reference's detections that another's agree with: mAP50 with `truth` as labels, 0 to 1. */
+/**
+ * How far another network sees what the reference sees: AP50 with `truth` as labels, 0 to 1, each class by the number of its objects.
+ * In a plain mean over classes a single object of a rare one would count as much as fifty people.
+ */
 export function agreement(truth: CocoDataset, results: readonly CocoResult[]): number {
-  return evaluateCoco(truth, results).metrics.map50 ?? 1;
+  const counts = new Map<number, number>();
+  for (const { category_id: id } of truth.annotations) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const scored = evaluateCoco(truth, results).perClass.map(({ categoryId, ap50 }) => ({ ap50: ap50 ?? 0, objects: counts.get(categoryId) ?? 0 }));
+  const objects = scored.reduce((sum, one) => sum + one.objects, 0);
+  return objects === 0 ? 1 : scored.reduce((sum, one) => sum + one.ap50 * one.objects, 0) / objects;
 }
 
 /** Categories as a model has them, where there is no dataset to say. */
