@@ -16,7 +16,7 @@ export interface BenchReportOptions {
 /** A candidate whose accuracy is known. */
 type Scored = Candidate & { readonly accuracy: ScoredAccuracy };
 
-/** Kendall's tau of each count with the median latency, over all variants with one number of threads. */
+/** Kendall's tau of each count with the median latency, over all variants with one number of threads whose count is known. */
 export interface LatencyRanks {
   readonly threads: number;
   readonly macs: RankAgreement;
@@ -27,14 +27,16 @@ export interface LatencyRanks {
 
 export function latencyRanks(candidates: readonly Candidate[]): LatencyRanks[] {
   return threadCounts(candidates).map((threads) => {
-    const here = candidates.filter((one) => one.threads === threads && one.variant.macs !== null && one.variant.peakActivationBytes !== null);
-    const latencies = here.map(({ latency }) => latency.p50Ms);
-    const agreement = (count: (candidate: Candidate) => number): RankAgreement => rankAgreement(here.map(count), latencies);
+    const here = candidates.filter((one) => one.threads === threads);
+    const agreement = (count: (candidate: Candidate) => number | null): RankAgreement => {
+      const counted = here.filter((one) => count(one) !== null);
+      return rankAgreement(counted.map((one) => count(one)!), counted.map(({ latency }) => latency.p50Ms));
+    };
     return {
       threads,
-      macs: agreement(({ variant }) => variant.macs!),
+      macs: agreement(({ variant }) => variant.macs),
       parameters: agreement(({ variant }) => variant.parameters),
-      activations: agreement(({ variant }) => variant.peakActivationBytes!),
+      activations: agreement(({ variant }) => variant.peakActivationBytes),
       fileSize: agreement(({ variant }) => variant.fileBytes),
     };
   });
