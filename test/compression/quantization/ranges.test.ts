@@ -101,7 +101,7 @@ describe('choosing', () => {
 
   test('luck on labels is believed by half only', () => {
     const [honest, lucky] = estimateLosses([measured('a', 1, 4, 2), measured('b', 1, 4, -2)]);
-    expect([honest!.loss, lucky!.loss]).toEqual([1, -1]);
+    expect([honest!.loss, lucky!.loss]).toEqual([3, 1]);
     expect(estimateLosses([measured('c', 1, 3, undefined)])[0]!.loss).toBe(3);
   });
 
