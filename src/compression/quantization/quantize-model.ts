@@ -116,7 +116,7 @@ export async function quantizeModel(candidate: CandidateModel, options: Quantize
   const verifyChange = options.verify && (await changeOn(candidate, network, chosen, options.verify));
   const optimizationCheck = await checkOptimization(candidate, chosen, (options.verify ?? compare).pictures.slice(0, OPTIMIZATION_PICTURES));
   const layers = await layersOf(network, found, chosen, exclude, calibration.slice(0, SQNR_FRAMES));
-  return { network, search: found, chosen, model, speedup, searchChange, verifyChange, layers, optimizationCheck, ...advise(speedup.threads1, chosen, maxLoss, optimizationCheck) };
+  return { network, search: found, chosen, model, speedup, searchChange, verifyChange, layers, optimizationCheck, ...advise(speedup, chosen, maxLoss, optimizationCheck) };
 }
 
 async function observeStarts(network: FloatNetwork, { calibration, equalize, onProgress = () => undefined }: QuantizeOptions): Promise<ObservedNetwork[]> {
@@ -139,10 +139,11 @@ export function choose(candidates: readonly Candidate[], target: 'speed' | 'accu
   return leastLoss(candidates);
 }
 
-function advise({ ratio, fp32Ms, int8Ms }: Speedup, { loss }: Candidate, maxLoss: number, check: OptimizationCheck): Pick<QuantizeOutcome, 'advice' | 'reason'> {
+function advise({ threads1: { ratio, fp32Ms, int8Ms }, threads2 }: QuantizeOutcome['speedup'], { loss }: Candidate, maxLoss: number, check: OptimizationCheck): Pick<QuantizeOutcome, 'advice' | 'reason'> {
   const times = `${fp32Ms.toFixed(1)} ms in fp32, ${int8Ms.toFixed(1)} ms in INT8 (one thread)`;
   if (!check.passed) return { advice: 'fp32', reason: `onnxruntime computes something else with optimisation on: only ${(100 * check.agreement!).toFixed(1)} % of the detections agree` };
   if (ratio < LEAST_RATIO) return { advice: 'fp32', reason: `INT8 does not pay on this machine: ${times}, ${ratio.toFixed(2)} times` };
+  if (threads2.ratio < 1) return { advice: 'fp32', reason: `INT8 does not pay on this machine with two threads: ${threads2.fp32Ms.toFixed(1)} ms in fp32, ${threads2.int8Ms.toFixed(1)} ms in INT8` };
   if (loss > maxLoss) return { advice: 'fp32', reason: `the loss of about ${loss.toFixed(1)} points of mAP50 is over the limit of ${maxLoss}` };
   return { advice: 'int8', reason: `${ratio.toFixed(2)} times faster: ${times}, at about ${Math.max(0, loss).toFixed(1)} points of mAP50` };
 }
