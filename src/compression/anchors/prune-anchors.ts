@@ -300,4 +300,4 @@ function sumOf(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-export const PRUNE_DEFAULTS = { maxLossPoints: 0.5, views: 3, steps: Math.min(600, REFIT_DEFAULTS.steps), maxTries: 4, maxSets: 600, seed: 1 } as const;
+export const PRUNE_DEFAULTS = { maxLossPoints: 0.5, views: 8, steps: REFIT_DEFAULTS.steps, maxTries: 4, maxSets: 600, seed: 1 } as const;

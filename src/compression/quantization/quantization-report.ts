@@ -57,9 +57,9 @@ function front({ search: { candidates }, chosen }: QuantizeOutcome): Block {
     x: { label: 'times as fast as fp32 (one thread) →', grid: true },
     y: { label: '↑ points of mAP50 lost (estimate)', grid: true },
     color: { legend: true, domain: ['chosen', 'candidate'], range: [FLOAT_COLOUR, INTEGER_COLOUR] },
-    marks: [Plot.ruleX([1], { strokeDasharray: '3,3' }), Plot.ruleY([0]), Plot.dot(points, { x: 'ratio', y: 'loss', fill: 'state', r: 5 }), Plot.text(points, { x: 'ratio', y: 'loss', text: 'name', dy: -10, fontSize: 9 })],
+    marks: [Plot.ruleX([1], { strokeDasharray: '3,3' }), Plot.ruleY([0]), Plot.dot(points, { x: 'ratio', y: 'loss', fill: 'state', r: 5, title: 'name' }), Plot.text(points.filter(({ state }) => state === 'chosen'), { x: 'ratio', y: 'loss', text: 'name', dy: -10, fontSize: 9 })],
   });
-  return { kind: 'plot', markup, caption: 'Every division of the network into bytes and floats that was measured.' };
+  return { kind: 'plot', markup, caption: 'Every division of the network into bytes and floats that was measured; the table names them.' };
 }
 
 function candidateTable({ candidates, chosen }: QuantizationFigures): Block {
