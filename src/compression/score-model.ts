@@ -6,7 +6,7 @@ import type { ModelOutputs } from '../detector/output-tensor.js';
 import type { CocoDataset, CocoResult } from '../evaluation/coco-dataset.js';
 import { categoryIdsOfLabels, toCocoResults } from '../evaluation/coco-results.js';
 import { OfflineSession, type OfflineSessionOptions } from '../inference/offline-session.js';
-import { FRAME_INPUT, prepareInput } from '../onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../onnx/prepare/prepare-input.js';
 
 /** A network and what it means, in memory: nothing of it has to be installed. */
 export interface CandidateModel {

@@ -1,10 +1,10 @@
 import type { Assumption, AssumptionSource } from '../core/assumption.js';
 import type { HeadKind, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
-import { shapeText, type OutputSample, type RecognisedHead } from '../onnx/head-facts.js';
+import { shapeText, type OutputSample, type RecognisedHead } from '../onnx/recognise/head-facts.js';
 import { nodeName } from '../onnx/graph-editor.js';
 import type { ModelFacts } from '../onnx/inspect.js';
 import { constantOf, decodeModel, graphOf, tensorData } from '../onnx/model-proto.js';
-import { ignoredOutputs } from '../onnx/recognise-dense.js';
+import { ignoredOutputs } from '../onnx/recognise/recognise-dense.js';
 import type { AddOptions } from './draft.js';
 
 /** Kind of the lineage step that keeps what was assumed when a model was added. */

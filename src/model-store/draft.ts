@@ -5,7 +5,7 @@ import { AppError } from '../core/errors.js';
 import type { Size } from '../core/frame.js';
 import type { FitMode } from '../core/image-fit.js';
 import type { Anchors, HeadKind, LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
-import type { BoxOrder } from '../onnx/box-evidence.js';
+import type { BoxOrder } from '../onnx/recognise/box-evidence.js';
 import { sha256Of } from './files.js';
 
 /** What the user may say about a model where its files don't. */

@@ -5,7 +5,7 @@ import type { Size } from '../core/size.js';
 import { createDecoder, type DecodeThresholds } from '../detector/decoder.js';
 import type { ModelOutputs } from '../detector/output-tensor.js';
 import { OfflineSession } from '../inference/offline-session.js';
-import { FRAME_INPUT, prepareInput } from '../onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../onnx/prepare/prepare-input.js';
 import { fitPicture, type TestPicture } from './test-picture.js';
 
 /** The parts of a model that a trial needs: nothing has to be installed. */

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ModelManifest } from '../core/manifest.js';
-import { PREPARATION_VERSION, prepareInput } from '../onnx/prepare-input.js';
+import { PREPARATION_VERSION, prepareInput } from '../onnx/prepare/prepare-input.js';
 import { isFile, sha256Of, writeFileAtomic } from './files.js';
 
 const PREFIX = 'prepared-';

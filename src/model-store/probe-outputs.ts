@@ -1,9 +1,9 @@
 import { AppError } from '../core/errors.js';
 import type { ModelInput } from '../core/manifest.js';
 import { OfflineSession, type AnyTensor } from '../inference/offline-session.js';
-import type { OutputSample } from '../onnx/head-facts.js';
+import type { OutputSample } from '../onnx/recognise/head-facts.js';
 import { feedsOf, graphOf, decodeModel } from '../onnx/model-proto.js';
-import { FRAME_INPUT, prepareInput } from '../onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../onnx/prepare/prepare-input.js';
 
 /**
  * Runs a model once on a picture: proves that this onnxruntime can, and tells shapes and values of its outputs. Blocks for one inference.

@@ -2,10 +2,10 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../core/errors.js';
-import { importCenternet } from '../onnx/import-centernet.js';
-import { importTinyFace } from '../onnx/import-tiny-face.js';
-import type { ImportedModel } from '../onnx/imported-model.js';
-import type { ReadShard } from '../onnx/tfjs-weights.js';
+import { importCenternet } from '../onnx/import/import-centernet.js';
+import { importTinyFace } from '../onnx/import/import-tiny-face.js';
+import type { ImportedModel } from '../onnx/import/imported-model.js';
+import type { ReadShard } from '../onnx/import/tfjs-weights.js';
 import { labelsFor, type ModelDraft } from './draft.js';
 import { isFile, readInput, sha256Of } from './files.js';
 

@@ -24,7 +24,7 @@ export interface InstalledModel {
   readonly folder: string;
   /** The network as it was published. */
   readonly modelPath: string;
-  /** The variant that takes a frame's bytes; see `onnx/prepare-input.ts`. */
+  /** The variant that takes a frame's bytes; see `onnx/prepare/prepare-input.ts`. */
   readonly preparedPath: string;
 }
 

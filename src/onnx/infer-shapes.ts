@@ -1,4 +1,4 @@
-import { broadcastDims, broadcastValue, castValue, elementwiseValue, indicesOf, pick, reduceAll } from './fold-values.js';
+import { broadcastDims, broadcastValue, castValue, elementwiseValue, indicesOf, pick, reduceAll } from './normalise/fold-values.js';
 import { attributeOf, elementCount, feedsOf, intOf, intsOf, textOf, valueFacts, type GraphProto, type NodeProto } from './model-proto.js';
 import { dataTypeOf, factsOfConstant, MAX_KNOWN_ELEMENTS, UNKNOWN, type KnownTensor, type SizedTensor, type TensorFacts } from './tensor-facts.js';
 

@@ -3,7 +3,7 @@ import { AppError } from '../core/errors.js';
 import type { LineageStep } from '../core/manifest.js';
 import { sha256Of } from '../model-store/files.js';
 import type { InstalledModel, ModelStore } from '../model-store/store.js';
-import { resizeInput } from '../onnx/resize-input.js';
+import { resizeInput } from '../onnx/resize/resize-input.js';
 import type { VariantResult } from './bench-results.js';
 
 /** Name of a model at another size. */

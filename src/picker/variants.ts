@@ -4,8 +4,8 @@ import type { Size } from '../core/size.js';
 import { sha256Of } from '../model-store/files.js';
 import { graphCost, type GraphCost } from '../onnx/graph-cost.js';
 import { DATA_TYPES, decodeModel, graphOf } from '../onnx/model-proto.js';
-import { FRAME_INPUT, prepareInput } from '../onnx/prepare-input.js';
-import { resizeInput } from '../onnx/resize-input.js';
+import { FRAME_INPUT, prepareInput } from '../onnx/prepare/prepare-input.js';
+import { resizeInput } from '../onnx/resize/resize-input.js';
 import type { VariantResult } from './bench-results.js';
 
 /** An installed model with its network. */

@@ -11,7 +11,7 @@ import { parseCocoDataset } from '../../src/evaluation/coco-dataset.js';
 import type { CocoDataset, CocoResult } from '../../src/evaluation/coco-dataset.js';
 import { categoryIdsOfLabels, toCocoResults } from '../../src/evaluation/coco-results.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
-import { importTfjs } from '../../src/onnx/import-tfjs.js';
+import { importTfjs } from '../../src/onnx/import/import-tfjs.js';
 import { manifestOf } from '../detector/manifest.js';
 import { missingShared, sharedFile, sharedFixture } from '../fixtures/index.js';
 import { resizeRgb } from './triangle-resize.js';

@@ -6,7 +6,7 @@ import { createDecoder, type ModelOutputs } from '../../src/detector/decoder.js'
 import { OfflineSession } from '../../src/inference/offline-session.js';
 import { manifestOf as manifestOfDraft } from '../../src/model-store/draft.js';
 import { draftLocal } from '../../src/model-store/draft-local.js';
-import { prepareInput } from '../../src/onnx/prepare-input.js';
+import { prepareInput } from '../../src/onnx/prepare/prepare-input.js';
 import { manifestOf } from '../detector/manifest.js';
 import { referenceDecode, type ReferenceBox } from '../detector/reference-decode.js';
 import { pseudoRandom, runModel } from '../onnx/support.js';

@@ -6,7 +6,7 @@ import { manifestOf as manifestOfDraft, type AddOptions } from '../../src/model-
 import { draftLocal } from '../../src/model-store/draft-local.js';
 import { GraphBuilder } from '../../src/onnx/graph-builder.js';
 import { DATA_TYPES, decodeModel, encodeModel, floatData, graphOf, makeNode, makeTensor, makeValueInfo, type ModelProto } from '../../src/onnx/model-proto.js';
-import { prepareInput } from '../../src/onnx/prepare-input.js';
+import { prepareInput } from '../../src/onnx/prepare/prepare-input.js';
 import { rejectionOf } from '../fixtures/failure.js';
 import { manifestOf } from '../detector/manifest.js';
 import { referenceDecode } from '../detector/reference-decode.js';

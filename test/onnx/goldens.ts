@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import type { ReadShard } from '../../src/onnx/tfjs-weights.js';
+import type { ReadShard } from '../../src/onnx/import/tfjs-weights.js';
 import { pseudoRandom } from './support.js';
 
 export type Sample = readonly [index: number, value: number];

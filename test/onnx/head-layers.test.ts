@@ -5,7 +5,7 @@ import type { ModelHead, ModelInput } from '../../src/core/manifest.js';
 import { GraphBuilder } from '../../src/onnx/graph-builder.js';
 import { cutHead, lastConvolutions, readHeadLayers, type ScaleCut } from '../../src/onnx/head-layers.js';
 import { decodeModel, graphOf, metadataOf, valueFacts } from '../../src/onnx/model-proto.js';
-import { prepareInput } from '../../src/onnx/prepare-input.js';
+import { prepareInput } from '../../src/onnx/prepare/prepare-input.js';
 import { thrownBy } from '../fixtures/failure.js';
 import { hasShared, largestDifference, pseudoRandom, runModel, SHARED, toPlanes, WITHOUT_SHARED } from './support.js';
 

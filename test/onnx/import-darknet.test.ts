@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { importDarknet } from '../../src/onnx/import-darknet.js';
+import { importDarknet } from '../../src/onnx/import/import-darknet.js';
 import { ACTIVATIONS, channelsOf, convolve, each, maxPool, picture, stack, upsample } from './darknet-reference.js';
 import { NetworkWriter } from './network-writer.js';
 import { hasShared, largestDifference, pseudoRandom, runModel, SHARED, toPlanes, WITHOUT_SHARED } from './support.js';

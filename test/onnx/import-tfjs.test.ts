@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { importTfjs } from '../../src/onnx/import-tfjs.js';
+import { importTfjs } from '../../src/onnx/import/import-tfjs.js';
 import { decodeModel, graphOf } from '../../src/onnx/model-proto.js';
-import { TF_OPS } from '../../src/onnx/tfjs-ops.js';
+import { TF_OPS } from '../../src/onnx/import/tfjs-ops.js';
 import { goldenPicture, packageFile, packageShards, readGolden, type CenternetGolden, type Sample } from './goldens.js';
 import { largestDifference, pseudoRandom, runModel, toPlanes, type Outputs } from './support.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { importTinyFace } from '../../src/onnx/import-tiny-face.js';
+import { importTinyFace } from '../../src/onnx/import/import-tiny-face.js';
 import { goldenPicture, packageFile, packageShards, readGolden, type TinyFaceGolden } from './goldens.js';
 import { runModel, toPlanes } from './support.js';
 

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { AppError } from '../../src/core/errors.js';
 import type { ModelInput } from '../../src/core/manifest.js';
-import { importCenternet } from '../../src/onnx/import-centernet.js';
-import { importTinyFace } from '../../src/onnx/import-tiny-face.js';
-import type { ImportedModel } from '../../src/onnx/imported-model.js';
+import { importCenternet } from '../../src/onnx/import/import-centernet.js';
+import { importTinyFace } from '../../src/onnx/import/import-tiny-face.js';
+import type { ImportedModel } from '../../src/onnx/import/imported-model.js';
 import { GraphBuilder } from '../../src/onnx/graph-builder.js';
 import { decodeModel, encodeModel, graphOf, makeValueInfo, valueFacts } from '../../src/onnx/model-proto.js';
-import { FRAME_INPUT, prepareInput } from '../../src/onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../../src/onnx/prepare/prepare-input.js';
 import { packageFile, packageShards } from './goldens.js';
 import { hasShared, largestDifference, pseudoRandom, runModel, SHARED, toPlanes, WITHOUT_SHARED } from './support.js';
 

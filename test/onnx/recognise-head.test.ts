@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HeadKind } from '../../src/core/manifest.js';
-import { parseNames } from '../../src/onnx/names-metadata.js';
-import { recogniseHead, type HeadFacts } from '../../src/onnx/recognise-head.js';
+import { parseNames } from '../../src/onnx/recognise/names-metadata.js';
+import { recogniseHead, type HeadFacts } from '../../src/onnx/recognise/recognise-head.js';
 
 const facts = (dims: readonly (readonly number[])[], size: number | [number, number] = 640, more: Partial<HeadFacts> = {}): HeadFacts => ({
   outputs: dims.map((shape, i) => ({ name: `output${i}`, dims: shape })),

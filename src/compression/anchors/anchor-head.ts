@@ -2,7 +2,7 @@ import { AppError } from '../../core/errors.js';
 import type { HeadKind, HeadScale, ModelHead, ModelManifest } from '../../core/manifest.js';
 import { classCountOf } from '../../detector/head-scales.js';
 import { maskableScales } from '../../detector/anchor-mask.js';
-import { headsMetadata } from '../../onnx/head-metadata.js';
+import { headsMetadata } from '../../onnx/recognise/head-metadata.js';
 import { cutHead, readHeadLayers, type HeadLayer, type ScaleCut } from '../../onnx/head-layers.js';
 import { graphCost } from '../../onnx/graph-cost.js';
 import { decodeModel, graphOf } from '../../onnx/model-proto.js';

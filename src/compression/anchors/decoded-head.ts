@@ -4,9 +4,9 @@ import { sigmoid } from '../../detector/logit.js';
 import type { ModelOutputs, OutputTensor } from '../../detector/output-tensor.js';
 import { seededIntegers } from '../../evaluation/random.js';
 import { OfflineSession } from '../../inference/offline-session.js';
-import { headsMetadata } from '../../onnx/head-metadata.js';
+import { headsMetadata } from '../../onnx/recognise/head-metadata.js';
 import { addOutputs, exposeRawHead, lastConvolutions } from '../../onnx/head-layers.js';
-import { FRAME_INPUT, prepareInput } from '../../onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../../onnx/prepare/prepare-input.js';
 import type { CandidateModel } from '../score-model.js';
 
 /** Pictures of noise that the model is asked about: what it says doesn't matter, only how its outputs hang together. */

@@ -4,7 +4,7 @@ import type { PictureSet } from '../../core/picture-set.js';
 import { createDecoder, type Decoder, type DecodeThresholds } from '../../detector/decoder.js';
 import type { ModelOutputs } from '../../detector/output-tensor.js';
 import { OfflineSession } from '../../inference/offline-session.js';
-import { FRAME_INPUT, prepareInput } from '../../onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../../onnx/prepare/prepare-input.js';
 import { frameFormatOf, type CandidateModel } from '../score-model.js';
 
 /** Thresholds that post-processing is measured at: as streams run, and as recall is wanted. */

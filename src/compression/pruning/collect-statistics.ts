@@ -3,7 +3,7 @@ import { AppError } from '../../core/errors.js';
 import { OfflineSession, type AnyTensor } from '../../inference/offline-session.js';
 import { GraphEditor } from '../../onnx/graph-editor.js';
 import { decodeModel, encodeModel, makeValueInfo } from '../../onnx/model-proto.js';
-import { FRAME_INPUT, prepareInput } from '../../onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../../onnx/prepare/prepare-input.js';
 import { SeededRandom } from '../calibration/random.js';
 import { frameFormatOf, type CandidateModel } from '../score-model.js';
 import type { ConvLayer } from './conv-layer.js';

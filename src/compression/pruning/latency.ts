@@ -1,7 +1,7 @@
 import { monotonicMs } from '../../core/clock.js';
 import type { FittedPicture } from '../../core/picture-set.js';
 import { OfflineSession } from '../../inference/offline-session.js';
-import { FRAME_INPUT, prepareInput } from '../../onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../../onnx/prepare/prepare-input.js';
 import { noisePictures } from '../calibration/noise.js';
 import { frameFormatOf, type CandidateModel } from '../score-model.js';
 

@@ -3,7 +3,7 @@ import { GraphEditor, nodeName, unsupported } from '../../onnx/graph-editor.js';
 import { graphCost } from '../../onnx/graph-cost.js';
 import { inferShapes } from '../../onnx/infer-shapes.js';
 import { decodeModel, encodeModel, type NodeProto } from '../../onnx/model-proto.js';
-import { prepareInput } from '../../onnx/prepare-input.js';
+import { prepareInput } from '../../onnx/prepare/prepare-input.js';
 import { simplify, type Simplified } from '../../onnx/quantize/simplify.js';
 import type { CandidateModel } from '../score-model.js';
 import type { Following } from './choose-range.js';

@@ -1,8 +1,8 @@
 import { AppError } from '../../core/errors.js';
 import type { ModelInput } from '../../core/manifest.js';
-import { reorderPlanes } from '../frame-planes.js';
+import { reorderPlanes } from '../prepare/frame-planes.js';
 import { decodeModel, encodeModel, graphOf, type GraphProto } from '../model-proto.js';
-import { FRAME_INPUT } from '../prepare-input.js';
+import { FRAME_INPUT } from '../prepare/prepare-input.js';
 
 /** Planes of a frame in order. */
 const FRAME_PLANES = ['g', 'b', 'r'] as const;

@@ -5,7 +5,7 @@ import { cutDecodedHead } from '../../../src/compression/anchors/decoded-head.js
 import type { CandidateModel } from '../../../src/compression/score-model.js';
 import { OfflineSession } from '../../../src/inference/offline-session.js';
 import { GraphBuilder } from '../../../src/onnx/graph-builder.js';
-import { FRAME_INPUT, prepareInput } from '../../../src/onnx/prepare-input.js';
+import { FRAME_INPUT, prepareInput } from '../../../src/onnx/prepare/prepare-input.js';
 import { rejectionOf } from '../../fixtures/failure.js';
 import { manifestOf } from '../../detector/manifest.js';
 import { pseudoRandom } from '../../onnx/support.js';

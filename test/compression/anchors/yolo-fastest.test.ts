@@ -9,7 +9,7 @@ import { COCO_LABELS } from '../../../src/core/coco-labels.js';
 import type { ModelManifest } from '../../../src/core/manifest.js';
 import { evaluateCoco } from '../../../src/evaluation/coco-eval.js';
 import { categoryIdsOfLabels } from '../../../src/evaluation/coco-results.js';
-import { importDarknet } from '../../../src/onnx/import-darknet.js';
+import { importDarknet } from '../../../src/onnx/import/import-darknet.js';
 import { sharedFile } from '../../fixtures/index.js';
 import { manifestOf } from '../../detector/manifest.js';
 

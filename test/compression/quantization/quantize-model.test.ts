@@ -15,7 +15,7 @@ import { frameFormatOf, type CandidateModel } from '../../../src/compression/sco
 import { evaluateCoco } from '../../../src/evaluation/coco-eval.js';
 import { OfflineSession } from '../../../src/inference/offline-session.js';
 import { ModelStore } from '../../../src/model-store/store.js';
-import { prepareInput } from '../../../src/onnx/prepare-input.js';
+import { prepareInput } from '../../../src/onnx/prepare/prepare-input.js';
 
 const SHARED = fileURLToPath(new URL('../../../../shared/', import.meta.url));
 const WITHOUT_SHARED = 'the evaluation data (../shared) is not on this machine';

@@ -9,7 +9,7 @@ import { anchorText, assumptionsOf } from '../../../model-store/assumptions.js';
 import { selfCheck, SELF_CHECK_FILE, SELF_CHECK_STEP, type SelfCheckReport } from '../../../model-store/self-check.js';
 import type { ModelStore } from '../../../model-store/store.js';
 import { inspectModel, type ModelFacts } from '../../../onnx/inspect.js';
-import { prepareInput } from '../../../onnx/prepare-input.js';
+import { prepareInput } from '../../../onnx/prepare/prepare-input.js';
 import { openStore } from '../../models.js';
 import { bold, print, textTable } from '../../terminal.js';
 import { addModelOptions, toAddOptions, type ModelOptions } from './model-options.js';

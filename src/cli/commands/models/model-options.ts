@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { FitMode } from '../../../core/image-fit.js';
 import type { Anchors, HeadKind } from '../../../core/manifest.js';
 import type { Size } from '../../../core/size.js';
-import { BOX_ORDERS, type BoxOrder } from '../../../onnx/box-evidence.js';
+import { BOX_ORDERS, type BoxOrder } from '../../../onnx/recognise/box-evidence.js';
 import type { AddOptions } from '../../../model-store/store.js';
 import { parseSize } from '../../arguments.js';
 
