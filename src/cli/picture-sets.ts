@@ -38,6 +38,16 @@ export async function labelledPictures(folder: string, keep?: (index: number, im
   return { ...datasetPictures(chosen, dataset.images.length), truth };
 }
 
+/**
+ * Labelled pictures to choose by and others to judge by: all of `data` and all of `verify`; without the latter those of `data` at even
+ * and at odd places (neighbours in a dataset are alike, so both halves are).
+ */
+export async function searchAndVerify(data: string, verify?: string): Promise<{ readonly search: LabelledPictures; readonly verify: LabelledPictures }> {
+  if (verify !== undefined) return { search: await labelledPictures(data), verify: await labelledPictures(verify) };
+  const [search, rest] = [await labelledPictures(data, (index) => index % 2 === 0), await labelledPictures(data, (index) => index % 2 === 1)];
+  return { search: { ...search, description: `${search.description}, even places` }, verify: { ...rest, description: `${rest.description}, odd places` } };
+}
+
 /** Pictures of a folder or frames of a video file, no ground truth asked for. @param limit of pictures, evenly spread over a dataset, the first ones of a video. */
 export async function anyPictures(path: string, limit = Number.POSITIVE_INFINITY): Promise<PictureSet> {
   const isFolder = (await stat(resolve(path)).catch(() => undefined))?.isDirectory() ?? false;

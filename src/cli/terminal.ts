@@ -37,6 +37,26 @@ export function progressBar(title: string, total: number | undefined): Progress 
   };
 }
 
+/** A bar for each phase of long work, one after the other. */
+export class PhaseBars {
+  #phase = '';
+  #bar: Progress | undefined;
+
+  readonly update = (phase: string, done: number, total: number): void => {
+    if (phase !== this.#phase) {
+      this.stop();
+      this.#phase = phase;
+      this.#bar = progressBar(phase, total);
+    }
+    this.#bar?.update(done);
+  };
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}
+
 /** Columns aligned by the widest cell; numbers (cells that look like one) to the right. */
 export function textTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));

@@ -10,6 +10,6 @@ import { addQuantize } from './quantize.js';
 import { addRemove } from './remove.js';
 
 export function addModels(program: Command): void {
-  const models = program.command('models').description('List, add, inspect and remove models.');
+  const models = program.command('models').description('Add and inspect models, make cheaper ones of them, measure them and pick one.');
   for (const add of [addList, addAdd, addInspect, addPrune, addPruneAnchors, addQuantize, addRemove, addBenchModels, addPick]) add(models);
 }

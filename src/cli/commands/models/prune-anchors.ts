@@ -11,8 +11,8 @@ import type { CandidateModel } from '../../../compression/score-model.js';
 import { parseInteger } from '../../arguments.js';
 import { machine } from '../../bench/machine.js';
 import { openStore } from '../../models.js';
-import { anyPictures, labelledPictures } from '../../picture-sets.js';
-import { bold, green, print, progressBar, say, textTable, type Progress } from '../../terminal.js';
+import { anyPictures, searchAndVerify } from '../../picture-sets.js';
+import { bold, green, PhaseBars, print, say, textTable } from '../../terminal.js';
 
 /** Frames of a video or pictures of a folder that the recovery looks at. */
 const DISTILL_LIMIT = 400;
@@ -65,7 +65,7 @@ async function prune(id: string, options: PruneCommandOptions): Promise<void> {
   const outId = options.outId ?? `${manifest.id}-anchors`;
   if (!options.dryRun) await store.assertFree(outId);
   const model: CandidateModel = { manifest, onnx: new Uint8Array(await readFile(installed.modelPath)) };
-  const { search, verify } = await halves(options);
+  const { search, verify } = await searchAndVerify(options.data, options.verify);
   const distill = options.distill === undefined ? undefined : await anyPictures(options.distill, DISTILL_LIMIT);
   const progress = new PhaseBars();
   const { maxLoss: maxLossPoints, remove, recovery, views, steps, tries: maxTries, maxSets, seed } = options;
@@ -85,33 +85,6 @@ async function prune(id: string, options: PruneCommandOptions): Promise<void> {
   const written = result.pruned && !options.dryRun ? outId : null;
   if (options.json) print(JSON.stringify({ id: manifest.id, out_id: written, data, machine: machine(), ...figures }, null, 2));
   else printTables(figures, result.full.anchors, headCost(result.full).macs, maxLossPoints, written);
-}
-
-/** Even places to choose on, odd ones to judge on: neighbours in a dataset are alike, so both halves are. */
-async function halves({ data, verify }: PruneCommandOptions): Promise<{ search: Awaited<ReturnType<typeof labelledPictures>>; verify: Awaited<ReturnType<typeof labelledPictures>> }> {
-  if (verify !== undefined) return { search: await labelledPictures(data), verify: await labelledPictures(verify) };
-  const [search, rest] = [await labelledPictures(data, (index) => index % 2 === 0), await labelledPictures(data, (index) => index % 2 === 1)];
-  return { search: { ...search, description: `${search.description}, even places` }, verify: { ...rest, description: `${rest.description}, odd places` } };
-}
-
-/** A bar for each phase, one after the other. */
-class PhaseBars {
-  #phase = '';
-  #bar: Progress | undefined;
-
-  readonly update = (phase: string, done: number, total: number): void => {
-    if (phase !== this.#phase) {
-      this.stop();
-      this.#phase = phase;
-      this.#bar = progressBar(phase, total);
-    }
-    this.#bar?.update(done);
-  };
-
-  stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
 }
 
 function printTables(figures: AnchorFigures, anchors: readonly Anchor[], headMacs: number, maxLossPoints: number, written: string | null): void {

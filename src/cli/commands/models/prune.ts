@@ -13,8 +13,8 @@ import type { PictureSet } from '../../../core/picture-set.js';
 import { parseFraction, parseInteger } from '../../arguments.js';
 import { machine } from '../../bench/machine.js';
 import { openStore } from '../../models.js';
-import { anyPictures, labelledPictures, type LabelledPictures } from '../../picture-sets.js';
-import { bold, green, print, progressBar, say, textTable, type Progress } from '../../terminal.js';
+import { anyPictures, searchAndVerify, type LabelledPictures } from '../../picture-sets.js';
+import { bold, green, PhaseBars, print, say, textTable } from '../../terminal.js';
 
 const COMPARED_SPARSITY = 0.5;
 /** What a search under --max-loss tries at most where nothing else was said. */
@@ -70,7 +70,7 @@ async function prune(id: string, options: PruneCommandOptions): Promise<void> {
   const outId = options.outId ?? `${manifest.id}-pruned`;
   if (!options.dryRun) await store.assertFree(outId);
   const model: CandidateModel = { manifest, onnx: new Uint8Array(await readFile(installed.modelPath)) };
-  const data = options.data === undefined ? undefined : await halves(options.data, options.verify);
+  const data = options.data === undefined ? undefined : await searchAndVerify(options.data, options.verify);
   const calibration = await calibrationSet(options, data?.search);
   const progress = new PhaseBars();
   const { filters, maxLoss: maxLossPoints, steps: upTo, criterion, multipleOf, latencyPairs, seed } = options;
@@ -95,7 +95,7 @@ async function prune(id: string, options: PruneCommandOptions): Promise<void> {
 async function compare(id: string, options: PruneCommandOptions): Promise<void> {
   if (options.data === undefined) throw new AppError('ERR_USAGE', '--compare-calibrations judges by labelled pictures', { fix: 'Give --data with a dataset.' });
   const { manifest, modelPath } = await openStore().resolve(id);
-  const { search, verify } = await halves(options.data, options.verify);
+  const { search, verify } = await searchAndVerify(options.data, options.verify);
   const { calibrationPictures: count, seed, sparsity = COMPARED_SPARSITY } = options;
   const recorded = isGenerated(options.calibrate) ? search : await calibrationSet(options, search);
   const calibrations = { recorded: firstPictures(recorded, count), fractal: fractalPictures({ count, seed }), noise: noisePictures({ count, seed }) };
@@ -108,12 +108,6 @@ async function compare(id: string, options: PruneCommandOptions): Promise<void> 
   else printComparison(comparison);
 }
 
-/** Even places to choose by, odd ones to judge by: neighbours in a dataset are alike, so both halves are. */
-async function halves(data: string, verify: string | undefined): Promise<{ search: LabelledPictures; verify: LabelledPictures }> {
-  if (verify !== undefined) return { search: await labelledPictures(data), verify: await labelledPictures(verify) };
-  return { search: await labelledPictures(data, (index) => index % 2 === 0), verify: await labelledPictures(data, (index) => index % 2 === 1) };
-}
-
 /** @param search stands in for the dataset that it is a half of: pictures that judge may not calibrate. */
 async function calibrationSet({ calibrate, calibrationPictures: count, seed, data }: PruneCommandOptions, search: LabelledPictures | undefined): Promise<PictureSet> {
   if (calibrate === 'fractal') return fractalPictures({ count, seed });
@@ -124,26 +118,6 @@ async function calibrationSet({ calibrate, calibrationPictures: count, seed, dat
 
 function isGenerated(calibrate: string): boolean {
   return calibrate === 'fractal' || calibrate === 'noise';
-}
-
-/** A bar for each phase, one after the other. */
-class PhaseBars {
-  #phase = '';
-  #bar: Progress | undefined;
-
-  readonly update = (phase: string, done: number, total: number): void => {
-    if (phase !== this.#phase) {
-      this.stop();
-      this.#phase = phase;
-      this.#bar = progressBar(phase, total);
-    }
-    this.#bar?.update(done);
-  };
-
-  stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
 }
 
 function commandLine(name: string): string {

@@ -14,7 +14,7 @@ import type { FittedPicture, PictureSet } from '../../../core/picture-set.js';
 import { parseInteger } from '../../arguments.js';
 import { machine } from '../../bench/machine.js';
 import { openStore } from '../../models.js';
-import { anyPictures, labelledPictures, type LabelledPictures } from '../../picture-sets.js';
+import { anyPictures, searchAndVerify, type LabelledPictures } from '../../picture-sets.js';
 import { bold, green, isInteractive, print, progressBar, say, textTable, yellow, type Progress } from '../../terminal.js';
 
 const FRACTAL = 'fractal';
@@ -23,6 +23,7 @@ const LAYERS_SHOWN = 12;
 interface QuantizeCommandOptions {
   calibrate: string;
   data?: string;
+  verify?: string;
   pictures: number;
   exclude?: string;
   target: 'speed' | 'accuracy';
@@ -44,6 +45,7 @@ export function addQuantize(models: Command): void {
     .argument('<id>', 'model to start from; it stays as it is')
     .option('--calibrate <source>', `pictures to observe it on: a dataset, a video or recorded stream, or "${FRACTAL}"`, FRACTAL)
     .option('--data <dataset>', 'labelled pictures: every other one to choose by, the rest to judge by')
+    .option('--verify <dataset>', 'judge by these, choose by all of --data')
     .option('--pictures <count>', 'calibration pictures, spread over the source', parseInteger, 32)
     .option('--exclude <names>', 'convolutions that stay in float, by comma')
     .addOption(new Option('--target <what>', 'the fastest within the loss, or the least loss that is a gain').choices(['speed', 'accuracy']).default('speed'))
@@ -69,7 +71,7 @@ async function quantize(id: string, options: QuantizeCommandOptions): Promise<vo
   await store.assertFree(outId);
   const onnx = new Uint8Array(await readFile(modelPath));
   const format = frameFormatOf(manifest.input);
-  const halves = options.data === undefined ? undefined : await readHalves(options.data, format);
+  const halves = options.data === undefined ? undefined : await readHalves(options.data, options.verify, format);
   const calibration = await readCalibration(options, halves, format);
   const progress = new Steps();
   const outcome = await quantizeModel(
@@ -106,9 +108,10 @@ interface HeldHalf extends LabelledHalf {
   readonly description: string;
 }
 
-async function readHalves(folder: string, format: FrameFormat): Promise<{ readonly search: HeldHalf; readonly verify: HeldHalf }> {
+async function readHalves(folder: string, verify: string | undefined, format: FrameFormat): Promise<{ readonly search: HeldHalf; readonly verify: HeldHalf }> {
   const hold = async (set: LabelledPictures): Promise<HeldHalf> => ({ pictures: await holdPictures(set, format), truth: set.truth, description: set.description });
-  return { search: await hold(await labelledPictures(folder, (index) => index % 2 === 0)), verify: await hold(await labelledPictures(folder, (index) => index % 2 === 1)) };
+  const halves = await searchAndVerify(folder, verify);
+  return { search: await hold(halves.search), verify: await hold(halves.verify) };
 }
 
 interface Calibration {
