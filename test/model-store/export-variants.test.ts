@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkManifest } from '../../src/config/manifest-schema.js';
 import type { ModelManifest } from '../../src/core/manifest.js';
+import type { Assumption } from '../../src/core/assumption.js';
 import { createDecoder, type ModelOutputs } from '../../src/detector/decoder.js';
 import { OfflineSession } from '../../src/inference/offline-session.js';
 import { manifestOf as manifestOfDraft } from '../../src/model-store/draft.js';
@@ -76,6 +77,18 @@ describe('every order of tensors, columns and numbers gives the boxes of the ref
   });
 });
 
+const FEW_CELLS = 100;
+
+function cellCount({ width, height, strides }: VariantShape): number {
+  return strides.reduce((sum, stride) => sum + Math.ceil(width / stride) * Math.ceil(height / stride), 0);
+}
+
+/** False where the reading of the boxes was assumed, by the model's own word. */
+function isMeasured({ lineage }: ModelManifest): boolean {
+  const { assumptions } = lineage.operations.find(({ kind }) => kind === 'recognise-head') as unknown as { readonly assumptions: readonly Assumption[] };
+  return assumptions.some(({ what, source }) => what === 'boxes' && source !== 'assumed');
+}
+
 test('shapes of any kind: sizes, classes and strides', { timeout: 60_000 }, async () => {
   const shapes = fc.record({
     width: fc.integer({ min: 3, max: 6 }).map((n) => n * 32),
@@ -88,6 +101,8 @@ test('shapes of any kind: sizes, classes and strides', { timeout: 60_000 }, asyn
     fc.asyncProperty(shapes, fc.constantFrom(...VARIANTS.filter(({ scoring }) => scoring !== 'best class only')), async (shape, variant) => {
       const [{ manifest, boxes }, expected] = await Promise.all([decodeVariant(variant, shape), expectedBoxes(variant, shape)]);
       expect(manifest.head.kind).toBe(variant.kind);
+      // So few cells don't tell corners from centres: then it has to say that it assumed.
+      if (cellCount(shape) < FEW_CELLS && !isMeasured(manifest)) return;
       expectSame(boxes, expected);
     }),
     { numRuns: 25 },
