@@ -6,7 +6,7 @@ import type { ModelOutputs } from '../detector/output-tensor.js';
 import type { CocoDataset, CocoResult } from '../evaluation/coco-dataset.js';
 import { categoryIdsOfLabels, toCocoResults } from '../evaluation/coco-results.js';
 import { OfflineSession, type OfflineSessionOptions } from '../inference/offline-session.js';
-import { FRAME_INPUT, prepareInput } from '../onnx/prepare/prepare-input.js';
+import { prepareInput } from '../onnx/prepare/prepare-input.js';
 
 /** A network and what it means, in memory: nothing of it has to be installed. */
 export interface CandidateModel {
@@ -25,19 +25,24 @@ export function frameFormatOf({ width, height, fit, padValue }: ModelInput): Fra
 /** Called after each picture with the number of those done. */
 export type OnPicture = (done: number) => void;
 
+type RunOptions = OfflineSessionOptions & { readonly onPicture?: OnPicture };
+type DetectOptions = RunOptions & { readonly thresholds?: Partial<DecodeThresholds> };
+type Pictures = Iterable<FittedPicture> | AsyncIterable<FittedPicture>;
+
 /** Runs a model over pictures and hands each one's raw outputs on, in order. The outputs are the callee's for the time of the call only. */
-export async function runModel(
-  model: CandidateModel,
-  pictures: PictureSet,
-  onOutputs: (picture: FittedPicture, outputs: ModelOutputs) => void,
-  { onPicture = () => undefined, ...session }: OfflineSessionOptions & { readonly onPicture?: OnPicture } = {},
-): Promise<void> {
-  const { input } = model.manifest;
-  const runner = await OfflineSession.create(prepareInput(model.onnx, input), session);
+export async function runModel({ manifest, onnx }: CandidateModel, pictures: PictureSet, onOutputs: OnOutputs, options: RunOptions = {}): Promise<void> {
+  await runPrepared(manifest.input, prepareInput(onnx, manifest.input), pictures.read(frameFormatOf(manifest.input)), onOutputs, options);
+}
+
+type OnOutputs = (picture: FittedPicture, outputs: ModelOutputs) => void;
+
+/** @param prepared takes frames as they are */
+async function runPrepared({ height, width }: ModelInput, prepared: Uint8Array, pictures: Pictures, onOutputs: OnOutputs, { onPicture = () => undefined, ...session }: RunOptions): Promise<void> {
+  const runner = await OfflineSession.create(prepared, session);
   let done = 0;
   try {
-    for await (const picture of pictures.read(frameFormatOf(input))) {
-      const outputs = await runner.run({ [FRAME_INPUT]: { type: 'uint8', dims: [1, 3, input.height, input.width], data: picture.pixels } });
+    for await (const picture of pictures) {
+      const outputs = await runner.run({ [runner.inputNames[0]!]: { type: 'uint8', dims: [1, 3, height, width], data: picture.pixels } });
       onOutputs(picture, outputs as ModelOutputs);
       onPicture((done += 1));
     }
@@ -47,17 +52,17 @@ export async function runModel(
 }
 
 /** Detections of a model in COCO's format, for `evaluateCoco`. Classes that the dataset doesn't have are left out. */
-export async function detectPictures(
-  model: CandidateModel,
-  pictures: PictureSet,
-  categories: CocoDataset['categories'],
-  options: OfflineSessionOptions & { readonly onPicture?: OnPicture; readonly thresholds?: Partial<DecodeThresholds> } = {},
-): Promise<CocoResult[]> {
+export function detectPictures({ manifest, onnx }: CandidateModel, pictures: PictureSet, categories: CocoDataset['categories'], options: DetectOptions = {}): Promise<CocoResult[]> {
+  return detectPrepared(manifest, prepareInput(onnx, manifest.input), pictures.read(frameFormatOf(manifest.input)), categories, options);
+}
+
+/** The same of a network that takes frames as they are. */
+export async function detectPrepared(manifest: CandidateModel['manifest'], prepared: Uint8Array, pictures: Pictures, categories: CocoDataset['categories'], options: DetectOptions = {}): Promise<CocoResult[]> {
   const { thresholds, ...run } = options;
-  const decoder = createDecoder(model.manifest as ModelManifest);
-  const categoryIds = categoryIdsOfLabels(model.manifest.labels, categories);
-  const decode: DecodeThresholds = { ...SCORING_THRESHOLDS, iouThreshold: model.manifest.defaults.iouThreshold, ...thresholds };
+  const decoder = createDecoder(manifest as ModelManifest);
+  const categoryIds = categoryIdsOfLabels(manifest.labels, categories);
+  const decode: DecodeThresholds = { ...SCORING_THRESHOLDS, iouThreshold: manifest.defaults.iouThreshold, ...thresholds };
   const results: CocoResult[] = [];
-  await runModel(model, pictures, ({ imageId, fit, sourceSize }, outputs) => results.push(...toCocoResults(imageId, decoder.decode(outputs, decode, fit, sourceSize), categoryIds)), run);
+  await runPrepared(manifest.input, prepared, pictures, ({ imageId, fit, sourceSize }, outputs) => results.push(...toCocoResults(imageId, decoder.decode(outputs, decode, fit, sourceSize), categoryIds)), run);
   return results;
 }

@@ -6,11 +6,10 @@ import { pairedChanges, type PairedChanges } from '../../evaluation/bootstrap.js
 import { GraphEditor } from '../../onnx/graph-editor.js';
 import { decodeModel } from '../../onnx/model-proto.js';
 import { toInstallable } from '../../onnx/quantize/installable.js';
-import type { CandidateModel } from '../score-model.js';
 import { agreement, ownCategories, pseudoTruth } from './agreement.js';
 import { equalizeNetwork, observeNetwork, type ObservedNetwork } from './build-variant.js';
 import type { RangeMethod } from './choose-range.js';
-import { detectHeld } from './held-pictures.js';
+import { detectPrepared, type CandidateModel } from '../score-model.js';
 import { interleavedMs } from './latency.js';
 import { findConvolutions, floatNetwork, type FloatNetwork } from './network.js';
 import { decibels, noiseAt, reference } from './noise.js';
@@ -154,15 +153,15 @@ async function speedupOf(network: FloatNetwork, chosen: Candidate, calibration: 
 }
 
 async function changeOn({ manifest }: CandidateModel, network: FloatNetwork, chosen: Candidate, { pictures, truth }: LabelledHalf): Promise<PairedChanges> {
-  const [before, after] = [await detectHeld(manifest, network.prepared, pictures, truth.categories), await detectHeld(manifest, chosen.onnx, pictures, truth.categories)];
+  const [before, after] = [await detectPrepared(manifest, network.prepared, pictures, truth.categories), await detectPrepared(manifest, chosen.onnx, pictures, truth.categories)];
   const [first, second] = [before, after].map((results) => evaluateCoco(truth, results).rankings) as [ReturnType<typeof evaluateCoco>['rankings'], ReturnType<typeof evaluateCoco>['rankings']];
   return pairedChanges(first, second, pictures.length);
 }
 
 async function checkOptimization({ manifest }: CandidateModel, chosen: Candidate, pictures: readonly FittedPicture[]): Promise<OptimizationCheck> {
   const categories = ownCategories(manifest.labels);
-  const plain = await detectHeld(manifest, chosen.onnx, pictures, categories, { optimization: 'none' });
-  const optimised = await detectHeld(manifest, chosen.onnx, pictures, categories);
+  const plain = await detectPrepared(manifest, chosen.onnx, pictures, categories, { optimization: 'none' });
+  const optimised = await detectPrepared(manifest, chosen.onnx, pictures, categories);
   const truth = pseudoTruth(manifest, categories, pictures, plain);
   const share = truth ? agreement(truth, optimised) : null;
   return { pictures: pictures.length, agreement: share, limit: OPTIMIZATION_AGREEMENT, passed: share === null || share >= OPTIMIZATION_AGREEMENT };

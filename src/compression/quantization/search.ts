@@ -1,10 +1,9 @@
-import type { CandidateModel } from '../score-model.js';
 import type { CocoDataset, CocoResult } from '../../evaluation/coco-dataset.js';
 import type { FittedPicture } from '../../core/picture-set.js';
 import { evaluateCoco } from '../../evaluation/coco-eval.js';
 import { agreement, ownCategories, pseudoTruth } from './agreement.js';
 import { buildVariant, withoutIslands, type ObservedNetwork, type Variant, type VariantOptions } from './build-variant.js';
-import { detectHeld } from './held-pictures.js';
+import { detectPrepared, type CandidateModel } from '../score-model.js';
 import { interleavedMs } from './latency.js';
 import type { ConvolutionFacts, FloatNetwork } from './network.js';
 import { noiseAt, reference, type Reference } from './noise.js';
@@ -96,7 +95,7 @@ class Judge {
 
   static async create(network: FloatNetwork, options: SearchOptions): Promise<Judge> {
     const categories = options.truth?.categories ?? ownCategories(options.manifest.labels);
-    const results = await detectHeld(options.manifest, network.prepared, options.pictures, categories);
+    const results = await detectPrepared(options.manifest, network.prepared, options.pictures, categories);
     const heads = await reference(network.onnx, network.heads, options.calibration.slice(0, SENSITIVITY_FRAMES));
     return new Judge(options, heads, results);
   }
@@ -111,7 +110,7 @@ class Judge {
     const pictures = this.#options.pictures.slice(0, TRIAL_PICTURES);
     const pseudo = this.#pseudo;
     if (!pseudo) return POINTS_PER_NOISE * (await this.headNoise(onnx));
-    const results = await detectHeld(this.#options.manifest, onnx, pictures, this.#categories);
+    const results = await detectPrepared(this.#options.manifest, onnx, pictures, this.#categories);
     const ids = new Set(pictures.map(({ imageId }) => imageId));
     return 100 * (1 - agreement({ ...pseudo, images: pseudo.images.filter(({ id }) => ids.has(id)), annotations: pseudo.annotations.filter(({ image_id }) => ids.has(image_id)) }, results));
   }
@@ -119,7 +118,7 @@ class Judge {
   async losses(onnx: Uint8Array): Promise<Pick<Candidate, 'headNoise' | 'disagreement' | 'map50Loss'>> {
     const headNoise = await this.headNoise(onnx);
     const { manifest, pictures, truth } = this.#options;
-    const results = await detectHeld(manifest, onnx, pictures, this.#categories);
+    const results = await detectPrepared(manifest, onnx, pictures, this.#categories);
     const after = truth && this.#floatMap50 !== undefined ? evaluateCoco(truth, results).metrics.map50 : null;
     return {
       headNoise,

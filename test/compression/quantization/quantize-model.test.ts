@@ -6,7 +6,8 @@ import { labelledPictures } from '../../../src/cli/picture-sets.js';
 import { fractalPictures } from '../../../src/compression/calibration/index.js';
 import { buildVariant, equalizeNetwork, observeNetwork } from '../../../src/compression/quantization/build-variant.js';
 import { quantizationFigures } from '../../../src/compression/quantization/figures.js';
-import { detectHeld, holdPictures } from '../../../src/compression/quantization/held-pictures.js';
+import { holdPictures } from '../../../src/compression/quantization/held-pictures.js';
+import { detectPrepared } from '../../../src/compression/score-model.js';
 import { floatNetwork } from '../../../src/compression/quantization/network.js';
 import { frameDims } from '../../../src/compression/quantization/observe.js';
 import { quantizationReport } from '../../../src/compression/quantization/quantization-report.js';
@@ -89,7 +90,7 @@ describe('Yolo-Fastest-1.1-xl', () => {
     const plain = await observeNetwork(network, calibration);
     const equalized = await equalizeNetwork(plain, calibration);
     const inner = new Set(network.convolutions.filter(({ isHead }) => !isHead).map(({ name }) => name));
-    const points = async (onnx: Uint8Array): Promise<number> => 100 * evaluateCoco(unseen.truth, await detectHeld(model.manifest, onnx, pictures, unseen.truth.categories)).metrics.map50!;
+    const points = async (onnx: Uint8Array): Promise<number> => 100 * evaluateCoco(unseen.truth, await detectPrepared(model.manifest, onnx, pictures, unseen.truth.categories)).metrics.map50!;
     const fp32 = await points(network.prepared);
     const int8 = await points(buildVariant(equalized!, inner, { method: 'mse', biasCorrection: false }).onnx);
     expect(Math.abs(fp32 - GOLDEN.fp32)).toBeLessThan(0.3);
