@@ -4,10 +4,12 @@ const LAYERS = [
   ['timing', 'config', 'protocol', 'onnx'],
   ['inference'],
   ['detector'],
+  // Finds adversarial patches by what the detector does when they are covered.
+  ['guard'],
   ['sources', 'graph'],
   ['server', 'sinks', 'evaluation', 'model-store', 'client', 'report'],
-  // Offline work on models: what makes them cheaper, and what picks one.
-  ['compression', 'picker'],
+  // Offline work on models: what makes them cheaper, what picks one, what attacks them.
+  ['compression', 'picker', 'attack'],
   ['cli'],
 ];
 const dir = (names) => `^src/(${names.join('|')})/`;

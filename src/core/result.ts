@@ -1,5 +1,6 @@
 import type { Detections } from './detections.js';
 import type { Frame } from './frame.js';
+import type { GuardReport } from './guard-report.js';
 
 /**
  * One frame and all that is known about it so far: what flows through the graph.
@@ -8,6 +9,8 @@ import type { Frame } from './frame.js';
 export interface FrameResult {
   readonly frame: Frame;
   readonly detections?: Detections;
+  /** Where the stream has a guard: what it did with this frame. */
+  readonly guard?: GuardReport;
 }
 
 /** One part of a stage's service time, for traces: `infer`, `decode`, `nms`. Monotonic milliseconds. */

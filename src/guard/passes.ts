@@ -1,0 +1,44 @@
+import type { Detections } from '../core/detections.js';
+import type { Size } from '../core/frame.js';
+import type { ImageFit } from '../core/image-fit.js';
+import type { InputRegion } from './region.js';
+
+/** A place that looks as if a patch could be there, from shallow features and from what the detector nearly found. */
+export interface Candidate {
+  readonly region: InputRegion;
+  /** Evidence against the clean profile, in deviations; higher is more suspicious. */
+  readonly evidence: number;
+}
+
+/** A picture to run the detector on, with some regions taken out of it first. */
+export interface PassRequest {
+  /** Planes G, B, R of the model input; may be shared memory, it is not changed. */
+  readonly pixels: Uint8Array;
+  readonly fit: ImageFit;
+  readonly sourceSize: Size;
+  /** Filled from what is around them before the network sees the picture. */
+  readonly fills: readonly InputRegion[];
+  /** Also look for candidates, in the features of this very pass. */
+  readonly search: boolean;
+  /** Local gradient smoothing of the whole picture first: the baseline that the guard is compared with. */
+  readonly smooth?: boolean;
+}
+
+/** Monotonic milliseconds. */
+export interface PassResponse {
+  /** Down to the guard's own low threshold, in pixels of the source picture, most confident first. */
+  readonly detections: Detections;
+  readonly candidates: readonly Candidate[];
+  readonly startedMs: number;
+  readonly filledMs: number;
+  readonly inferredMs: number;
+  readonly decodedMs: number;
+  readonly suppressedMs: number;
+  readonly endedMs: number;
+}
+
+/** Who runs the detector for the guard: workers in a stream, a session offline. */
+export interface GuardPasses {
+  /** @throws AppError `ERR_INFERENCE_FAILED`, `ERR_WORKER_DIED`, `ERR_MODEL_OUTPUT_SHAPE` */
+  run(request: PassRequest): Promise<{ readonly response: PassResponse; readonly worker: string }>;
+}

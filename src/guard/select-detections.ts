@@ -1,0 +1,26 @@
+import type { Detections } from '../core/detections.js';
+import type { DecodeThresholds } from '../detector/decoder.js';
+
+/** Those of a pass at the guard's low threshold that the user's thresholds let through. Arrays of their own. */
+export function selectDetections(all: Detections, { confidenceThreshold, maxDetections }: Pick<DecodeThresholds, 'confidenceThreshold' | 'maxDetections'>): Detections {
+  const chosen: number[] = [];
+  for (let i = 0; i < all.count && chosen.length < maxDetections; i += 1) if (all.confidence[i]! > confidenceThreshold) chosen.push(i);
+  return pickDetections(all, chosen);
+}
+
+/** The detections at the places `chosen`, in that order. */
+export function pickDetections(all: Detections, chosen: readonly number[]): Detections {
+  const picked = {
+    count: chosen.length,
+    xyxy: new Float32Array(4 * chosen.length),
+    confidence: new Float32Array(chosen.length),
+    classId: new Int32Array(chosen.length),
+    boxesBeforeNms: all.boxesBeforeNms,
+  };
+  chosen.forEach((from, to) => {
+    picked.xyxy.set(all.xyxy.subarray(4 * from, 4 * from + 4), 4 * to);
+    picked.confidence[to] = all.confidence[from]!;
+    picked.classId[to] = all.classId[from]!;
+  });
+  return picked;
+}
