@@ -1,4 +1,4 @@
-import type { SeededRandom } from './random.js';
+import type { SeededRandom } from '../../core/seeded-random.js';
 import type { Size } from '../../core/size.js';
 
 /** Planes G, B, R of a picture that is being painted. */

@@ -3,7 +3,7 @@ import type { FittedPicture, PictureSet } from '../../core/picture-set.js';
 import type { Size } from '../../core/size.js';
 import { blur, hsvColour, newCanvas, paintGradient, randomColour, type Canvas, type Colour } from './canvas.js';
 import { extentOf, findCategory, randomVariant, walk, type Extent, type IteratedFunctionSystem, type Walk } from './iterated-function-system.js';
-import { SeededRandom } from './random.js';
+import { SeededRandom } from '../../core/seeded-random.js';
 
 export interface GeneratedOptions {
   /** Pictures, default 300. */

@@ -1,4 +1,4 @@
-import type { SeededRandom } from './random.js';
+import type { SeededRandom } from '../../core/seeded-random.js';
 
 /**
  * An iterated function system in the plane: point (x, y) goes to (a x + b y + e, c x + d y + f) by a map that is drawn anew each time.

@@ -1,6 +1,6 @@
 import type { PictureSet } from '../../core/picture-set.js';
 import { generatedPictures, type GeneratedOptions } from './fractals.js';
-import { SeededRandom } from './random.js';
+import { SeededRandom } from '../../core/seeded-random.js';
 
 const MEAN = 128;
 const STANDARD_DEVIATION = 64;

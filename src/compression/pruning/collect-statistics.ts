@@ -4,7 +4,7 @@ import { OfflineSession, type AnyTensor } from '../../inference/offline-session.
 import { GraphEditor } from '../../onnx/graph-editor.js';
 import { decodeModel, encodeModel, makeValueInfo } from '../../onnx/model-proto.js';
 import { FRAME_INPUT, prepareInput } from '../../onnx/prepare/prepare-input.js';
-import { SeededRandom } from '../calibration/random.js';
+import { SeededRandom } from '../../core/seeded-random.js';
 import { frameFormatOf, type CandidateModel } from '../score-model.js';
 import type { ConvLayer } from './conv-layer.js';
 import { emptyStatistics, type LayerStatistics } from './layer-statistics.js';

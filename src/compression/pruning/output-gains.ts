@@ -1,5 +1,5 @@
 import type { PictureSet } from '../../core/picture-set.js';
-import { SeededRandom } from '../calibration/random.js';
+import { SeededRandom } from '../../core/seeded-random.js';
 import { keptPictures } from '../calibration/subsets.js';
 import { frameFormatOf, runModel, type CandidateModel } from '../score-model.js';
 import { withWeights, type ConvNetwork, type LayerWeights } from './conv-layer.js';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { blur, hsvColour, newCanvas } from '../../../src/compression/calibration/canvas.js';
 import { contactSheet, fractalPictures, noisePictures } from '../../../src/compression/calibration/index.js';
 import { FILL_CANVAS_PX, FILL_POINTS, filledShare, findCategory, LEAST_FILL, randomVariant, systemOf } from '../../../src/compression/calibration/iterated-function-system.js';
-import { SeededRandom } from '../../../src/compression/calibration/random.js';
+import { SeededRandom } from '../../../src/core/seeded-random.js';
 import type { FrameFormat } from '../../../src/core/frame.js';
 import type { PictureSet } from '../../../src/core/picture-set.js';
 

@@ -8,7 +8,7 @@ import { factorise, inverse, substitute } from '../../../src/compression/pruning
 import { applyMask, magnitudeMasks, sparsityOf } from '../../../src/compression/pruning/magnitude.js';
 import { largestWithin } from '../../../src/compression/pruning/score-change.js';
 import { copyPatch } from '../../../src/compression/pruning/sample-patches.js';
-import { SeededRandom } from '../../../src/compression/calibration/random.js';
+import { SeededRandom } from '../../../src/core/seeded-random.js';
 
 const WINDOW = { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0], isLower: false } as const;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fractalPictures, noisePictures } from '../../../src/compression/calibration/index.js';
-import { SeededRandom } from '../../../src/compression/calibration/random.js';
+import { SeededRandom } from '../../../src/core/seeded-random.js';
 import { collectStatistics } from '../../../src/compression/pruning/collect-statistics.js';
 import { readNetwork } from '../../../src/compression/pruning/conv-layer.js';
 import { layerError, outputVariance } from '../../../src/compression/pruning/layer-statistics.js';
