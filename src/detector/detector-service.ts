@@ -1,23 +1,18 @@
-import { TurnQueue } from '../core/admission.js';
+import type { TurnQueue } from '../core/admission.js';
 import type { Frame } from '../core/frame.js';
 import type { ModelManifest } from '../core/manifest.js';
 import { workerUrl } from '../core/worker-url.js';
-import { WorkerPool } from '../inference/worker-pool.js';
 import type { DecodeThresholds } from './decoder.js';
-import type { DetectorWorkerData, DetectRequest, DetectResponse } from './detector-worker.js';
+import type { DetectorModel } from './detector-session.js';
+import type { DetectRequest, DetectResponse } from './detector-worker.js';
+import { ModelWorkers, type WorkerSettings } from './model-workers.js';
 
-/** How a machine's cores are used: all of them for one frame after the other, or one for each of several frames. */
-export type DetectorMode = 'latency' | 'throughput';
+export type { DetectorMode } from './model-workers.js';
 
-export interface DetectorServiceOptions {
+export interface DetectorServiceOptions extends WorkerSettings {
   readonly manifest: ModelManifest;
   /** The prepared model. */
   readonly modelPath: string;
-  readonly mode: DetectorMode;
-  /** Cores to use in all: `latency` makes one session of so many threads, `throughput` so many sessions of one. */
-  readonly cores: number;
-  /** Keep a frame waiting at each worker, so that none idles between frames; off where freshness counts more. */
-  readonly prefetch: boolean;
 }
 
 /**
@@ -25,37 +20,39 @@ export interface DetectorServiceOptions {
  */
 export class DetectorService {
   readonly manifest: ModelManifest;
-  /** How many frames can be in work or waiting at a worker. */
-  readonly capacity: number;
-  readonly turns: TurnQueue;
-  readonly #pool: WorkerPool<DetectRequest, DetectResponse>;
+  readonly #workers: ModelWorkers<DetectRequest, DetectResponse>;
 
-  private constructor(manifest: ModelManifest, pool: WorkerPool<DetectRequest, DetectResponse>, capacity: number) {
+  private constructor(manifest: ModelManifest, workers: ModelWorkers<DetectRequest, DetectResponse>) {
     this.manifest = manifest;
-    this.#pool = pool;
-    this.capacity = capacity;
-    this.turns = new TurnQueue(capacity);
+    this.#workers = workers;
   }
 
   /** Loads the model in every worker and warms it up. @throws AppError `ERR_MODEL_CORRUPT`, `ERR_MODEL_MANIFEST`, `ERR_WORKER_DIED` */
-  static async start({ manifest, modelPath, mode, cores, prefetch }: DetectorServiceOptions): Promise<DetectorService> {
-    const sessions = mode === 'latency' ? 1 : cores;
-    const workerData: DetectorWorkerData = { manifest, modelPath, threads: mode === 'latency' ? cores : 1 };
-    const pool = await WorkerPool.start<DetectRequest, DetectResponse>({
+  static async start({ manifest, modelPath, ...settings }: DetectorServiceOptions): Promise<DetectorService> {
+    const workers = await ModelWorkers.start<DetectRequest, DetectResponse>({
+      ...settings,
       script: workerUrl(import.meta.url, './detector-worker.js'),
-      size: sessions,
-      workerData,
       name: `detector-${manifest.id}`,
+      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads }),
     });
-    return new DetectorService(manifest, pool, sessions * (prefetch ? 2 : 1));
+    return new DetectorService(manifest, workers);
+  }
+
+  /** How many frames can be in work or waiting at a worker. */
+  get capacity(): number {
+    return this.#workers.capacity;
+  }
+
+  get turns(): TurnQueue {
+    return this.#workers.turns;
   }
 
   /** Runs the model on a frame that the caller keeps until the promise settles. @throws AppError `ERR_INFERENCE_FAILED`, `ERR_WORKER_DIED` */
   detect(frame: Frame, thresholds: DecodeThresholds): Promise<{ response: DetectResponse; worker: string }> {
-    return this.#pool.run({ pixels: frame.pixels, fit: frame.fit, sourceSize: frame.sourceSize, thresholds });
+    return this.#workers.run({ pixels: frame.pixels, fit: frame.fit, sourceSize: frame.sourceSize, thresholds });
   }
 
   close(): Promise<void> {
-    return this.#pool.close();
+    return this.#workers.close();
   }
 }

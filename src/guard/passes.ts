@@ -1,7 +1,23 @@
 import type { Detections } from '../core/detections.js';
+import type { ErrorCode } from '../core/errors.js';
 import type { Size } from '../core/frame.js';
 import type { ImageFit } from '../core/image-fit.js';
+import type { DecodeThresholds } from '../detector/decoder.js';
 import type { InputRegion } from './region.js';
+
+/** Down to here the guard wants to know what the detector nearly found: what a patch hides mostly leaves a trace above it. */
+export const LOW_CONFIDENCE = 0.02;
+/** Enough for a street full of people at that threshold; more would only cost time. */
+const MAX_PASS_DETECTIONS = 300;
+
+/** What a pass decodes with: the user's own thresholds, wide enough for the guard. */
+export function passThresholds(delivered: DecodeThresholds): DecodeThresholds {
+  return {
+    ...delivered,
+    confidenceThreshold: Math.min(delivered.confidenceThreshold, LOW_CONFIDENCE),
+    maxDetections: Math.max(delivered.maxDetections, MAX_PASS_DETECTIONS),
+  };
+}
 
 /** A place that looks as if a patch could be there, from shallow features and from what the detector nearly found. */
 export interface Candidate {
@@ -29,6 +45,8 @@ export interface PassResponse {
   /** Down to the guard's own low threshold, in pixels of the source picture, most confident first. */
   readonly detections: Detections;
   readonly candidates: readonly Candidate[];
+  /** Why there are no candidates where there should be: the search failed, the detections are good. */
+  readonly searchFailure?: { readonly code: ErrorCode; readonly message: string };
   readonly startedMs: number;
   readonly filledMs: number;
   readonly inferredMs: number;

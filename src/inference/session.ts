@@ -72,11 +72,13 @@ export class Session {
 
   /**
    * @param frame `inputLength` bytes, planes G, B, R; may be shared memory, it is copied.
+   * @param edit changes the copy before the network sees it; what it is given holds this frame until the next run.
    * @throws AppError `ERR_INFERENCE_FAILED`
    */
-  async run(frame: Uint8Array): Promise<Record<string, OutputTensor>> {
+  async run(frame: Uint8Array, edit?: (input: Uint8Array) => void): Promise<Record<string, OutputTensor>> {
     assert(frame.length === this.#inputBytes.length, `expected a frame of ${this.#inputBytes.length} bytes, got ${frame.length}`);
     if (frame !== this.#inputBytes) this.#inputBytes.set(frame);
+    edit?.(this.#inputBytes);
     try {
       return (await this.#session.run({ [this.#inputName]: this.#input })) as unknown as Record<string, OutputTensor>;
     } catch (error) {

@@ -1,0 +1,39 @@
+import type { Detections } from '../core/detections.js';
+import { AppError } from '../core/errors.js';
+import type { ModelManifest } from '../core/manifest.js';
+import { Session } from '../inference/session.js';
+import { createDecoder, type Decoder } from './decoder.js';
+
+/** Which detector a worker runs. */
+export interface DetectorModel {
+  readonly manifest: ModelManifest;
+  /** The prepared model: uint8 input, planes G, B, R. */
+  readonly modelPath: string;
+  readonly threads: number;
+}
+
+/** A loaded detector: pictures go into the session, its outputs into the decoder. */
+export interface DetectorSession {
+  readonly session: Session;
+  readonly decoder: Decoder;
+}
+
+/** Loads and warms up. @throws AppError `ERR_MODEL_CORRUPT`, `ERR_MODEL_MANIFEST`, `ERR_MODEL_HEAD_UNKNOWN` */
+export async function loadDetector({ manifest, modelPath, threads }: DetectorModel): Promise<DetectorSession> {
+  const session = await Session.load({ modelPath, threads });
+  checkInput(manifest, session.inputLength);
+  return { session, decoder: createDecoder(manifest) };
+}
+
+/** The arrays of detections, to be sent to another thread without a copy. */
+export function memoryOf({ count, xyxy, confidence, classId }: Detections): ArrayBuffer[] {
+  // Frames without a finding share one empty result, which stays here.
+  return count === 0 ? [] : ([xyxy.buffer, confidence.buffer, classId.buffer] as ArrayBuffer[]);
+}
+
+function checkInput({ id, input: { width, height } }: ModelManifest, bytes: number): void {
+  if (bytes === width * height * 3) return;
+  throw new AppError('ERR_MODEL_MANIFEST', `${id}: the manifest says an input of ${width}x${height}, the prepared model takes ${bytes} bytes`, {
+    fix: 'Add the model again: lynceus models remove, then lynceus models add.',
+  });
+}

@@ -1,0 +1,69 @@
+import { monotonicMs } from '../core/clock.js';
+import { toAppError } from '../core/errors.js';
+import type { ModelManifest } from '../core/manifest.js';
+import type { DecodeThresholds } from '../detector/decoder.js';
+import type { DetectorSession } from '../detector/detector-session.js';
+import { findOutput, type ModelOutputs } from '../detector/output-tensor.js';
+import { fillRegions } from './fill.js';
+import { type PassRequest, type PassResponse, passThresholds } from './passes.js';
+import type { GuardProfile, ShallowTap } from './profile.js';
+import { PatchSearch, type SearchInput } from './search/patch-search.js';
+import { smoothLocalGradients } from './smoothing.js';
+
+export interface PassRunnerOptions {
+  readonly manifest: ModelManifest;
+  readonly tap: ShallowTap;
+  readonly profile: GuardProfile;
+  /** What is delivered in the end; passes go down to the guard's own low threshold. */
+  readonly thresholds: DecodeThresholds;
+}
+
+/** Runs passes in this thread, on a session of the tapped model: one after the other. */
+export class PassRunner {
+  readonly #detector: DetectorSession;
+  readonly #tap: ShallowTap;
+  readonly #thresholds: DecodeThresholds;
+  readonly #size: ModelManifest['input'];
+  readonly #search: PatchSearch;
+
+  constructor(detector: DetectorSession, { manifest, tap, profile, thresholds }: PassRunnerOptions) {
+    this.#detector = detector;
+    this.#tap = tap;
+    this.#thresholds = passThresholds(thresholds);
+    this.#size = manifest.input;
+    this.#search = new PatchSearch(profile, manifest.input);
+  }
+
+  /** @throws AppError `ERR_INFERENCE_FAILED`, `ERR_MODEL_OUTPUT_SHAPE` */
+  async run({ pixels, fit, sourceSize, fills, search, smooth = false }: PassRequest): Promise<PassResponse> {
+    const { session, decoder } = this.#detector;
+    const startedMs = monotonicMs();
+    let filledMs = startedMs;
+    let seen = pixels;
+    const outputs = await session.run(pixels, (input) => {
+      fillRegions(input, this.#size, fills);
+      if (smooth) smoothLocalGradients(input, this.#size);
+      filledMs = monotonicMs();
+      seen = input;
+    });
+    const inferredMs = monotonicMs();
+    decoder.scan(outputs, this.#thresholds);
+    const decodedMs = monotonicMs();
+    const detections = decoder.select(this.#thresholds, fit, sourceSize);
+    const suppressedMs = monotonicMs();
+    const found = search ? this.#findCandidates(outputs, { pixels: seen, detections, fit }) : { candidates: [] };
+    return { detections, ...found, startedMs, filledMs, inferredMs, decodedMs, suppressedMs, endedMs: monotonicMs() };
+  }
+
+  /** What was detected is worth delivering also where the search fails. */
+  #findCandidates(outputs: ModelOutputs, input: Omit<SearchInput, 'tap'>): Pick<PassResponse, 'candidates' | 'searchFailure'> {
+    const { output, channels, height, width } = this.#tap;
+    try {
+      const tap = findOutput(outputs, output, [1, channels, height, width], 'the shallow features that the guard looks at');
+      return { candidates: this.#search.find({ ...input, tap }) };
+    } catch (error) {
+      const { code, message } = toAppError(error);
+      return { candidates: [], searchFailure: { code, message } };
+    }
+  }
+}
