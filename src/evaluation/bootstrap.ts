@@ -123,8 +123,8 @@ function pivotalInterval(figure: number | undefined, resampled: number[], level:
   return { low: mirrored((1 + level) / 2), high: mirrored((1 - level) / 2) };
 }
 
-/** Between neighbours by linear interpolation. */
-function percentile(sorted: ArrayLike<number>, fraction: number): number {
+/** At a fraction (0 to 1) of sorted values, at least one; between neighbours by linear interpolation. */
+export function percentile(sorted: ArrayLike<number>, fraction: number): number {
   const position = fraction * (sorted.length - 1);
   const below = Math.floor(position);
   const above = Math.min(below + 1, sorted.length - 1);
