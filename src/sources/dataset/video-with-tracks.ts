@@ -37,6 +37,8 @@ const TRUTH_FILE = 'gt.txt';
 const VIDEO_NAME = /\.(?:avi|mp4|m4v|mov|mkv|webm|ts|mpe?g)$/i;
 /** With less of its boxes in the picture it is another video's truth. */
 const LEAST_SHARE_INSIDE = 0.5;
+/** Packing frames takes ten times as long as writing them: it is done where they would fill too much of the disk. */
+const MOST_UNCOMPRESSED_BYTES = 1e9;
 
 /**
  * Opens pictures with their ground truth: a dataset's folder, a video with `gt.txt`, or a folder with one video and its `gt.txt`.
@@ -69,7 +71,7 @@ export async function extractVideo({ video, truth }: VideoWithTracks, onExtract?
   const frames = await lastFrame(video, truth);
   const { frameCount } = await probeVideo(resolve(video));
   if (frameCount !== undefined && frames > frameCount) throw tooShort(truth, frames, video, frameCount);
-  const frameRateFps = await frameRate(video);
+  const facts = await videoFacts(video);
   onExtract?.(frames);
   const folder = createPrivateFolder();
   const close = (): void => removePrivateFolder(folder);
@@ -78,10 +80,10 @@ export async function extractVideo({ video, truth }: VideoWithTracks, onExtract?
     await mkdir(join(sequence, 'img1'), { recursive: true });
     await mkdir(join(sequence, 'gt'));
     await copyFile(truth, join(sequence, 'gt', TRUTH_FILE));
-    await writeFrames(video, frames, join(sequence, 'img1'));
+    await writeFrames({ video, frames, folder: join(sequence, 'img1'), compressed: frames * facts.frameBytes > MOST_UNCOMPRESSED_BYTES });
     const written = (await readdir(join(sequence, 'img1'))).length;
     if (written < frames) throw tooShort(truth, frames, video, written);
-    await writeFile(join(sequence, 'seqinfo.ini'), `[Sequence]\nimDir=img1\nseqLength=${frames}\nframeRate=${frameRateFps}\nimExt=.png\n`);
+    await writeFile(join(sequence, 'seqinfo.ini'), `[Sequence]\nimDir=img1\nseqLength=${frames}\nframeRate=${facts.frameRateFps}\nimExt=.png\n`);
     const dataset = await readMot(sequence);
     checkInside(dataset, truth, video);
     return { dataset, video, close };
@@ -107,7 +109,7 @@ export async function writeVideo(dataset: Dataset, path: string): Promise<void> 
   );
 }
 
-async function writeFrames(video: string, frames: number, folder: string): Promise<void> {
+async function writeFrames({ video, frames, folder, compressed }: ExtractTask): Promise<void> {
   const { libavformat } = findFfmpeg();
   // Renamed in ffmpeg 5.1: frames as they come, none twice and none left out.
   const everyFrame = libavformat.major > 59 || (libavformat.major === 59 && libavformat.minor >= 27) ? '-fps_mode' : '-vsync';
@@ -115,11 +117,18 @@ async function writeFrames(video: string, frames: number, folder: string): Promi
     {
       inputOptions: [],
       input: `file:${resolve(video)}`,
-      options: ['-map', '0:V:0', everyFrame, 'passthrough', '-frames:v', `${frames}`, '-pix_fmt', 'rgb24', '-c:v', 'png', '-compression_level', '1', '-pred', 'none', '-f', 'image2', '-start_number', '1'],
+      options: ['-map', '0:V:0', everyFrame, 'passthrough', '-frames:v', `${frames}`, '-pix_fmt', 'rgb24', '-c:v', 'png', '-compression_level', compressed ? '1' : '0', '-pred', 'none', '-f', 'image2', '-start_number', '1'],
       target: join(folder.replaceAll('%', '%%'), '%06d.png'),
     },
     video,
   );
+}
+
+interface ExtractTask {
+  readonly video: string;
+  readonly frames: number;
+  readonly folder: string;
+  readonly compressed: boolean;
 }
 
 interface FfmpegTask {
@@ -148,17 +157,22 @@ async function lastFrame(video: string, truth: string): Promise<number> {
   return frames.reduce((most, frame) => Math.max(most, frame), 1);
 }
 
-/** Of the whole recording, by ffprobe. */
-async function frameRate(video: string): Promise<number> {
+interface VideoFacts {
+  readonly frameRateFps: number;
+  /** Bytes of one frame, three a pixel. */
+  readonly frameBytes: number;
+}
+
+async function videoFacts(video: string): Promise<VideoFacts> {
   const { streams } = await runFfprobe(`file:${resolve(video)}`, ['-hide_banner']);
   const stream = streams.find(({ codec_type: type }) => type === 'video');
   const rates = [stream?.avg_frame_rate, stream?.r_frame_rate].map((text) => {
     const [frames, seconds] = (text ?? '').split('/').map(Number);
     return frames! / (seconds ?? 1);
   });
-  const rate = rates.find((value) => Number.isFinite(value) && value > 0);
-  if (rate === undefined) throw new AppError('ERR_SOURCE_FORMAT', `${video} doesn't say how many frames it has a second.`);
-  return rate;
+  const frameRateFps = rates.find((rate) => Number.isFinite(rate) && rate > 0);
+  if (frameRateFps === undefined) throw new AppError('ERR_SOURCE_FORMAT', `${video} doesn't say how many frames it has a second.`);
+  return { frameRateFps, frameBytes: 3 * (stream?.width ?? 0) * (stream?.height ?? 0) };
 }
 
 function checkInside({ boxes, images }: Dataset, truth: string, video: string): void {
