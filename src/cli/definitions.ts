@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type SourceDefinition, type StreamDefinition, streamDefinitionSchema } from '../config/stream-definition.js';
+import { type SourceDefinition, type StageDefinition, type StreamDefinition, streamDefinitionSchema } from '../config/stream-definition.js';
 import { parseYaml } from '../config/yaml-file.js';
 import { AppError } from '../core/errors.js';
 
@@ -15,6 +15,8 @@ export interface InputOptions {
   readonly realtime?: boolean | undefined;
   readonly loop?: boolean | undefined;
   readonly transport?: 'tcp' | 'udp' | undefined;
+  /** Put a guard after each detector that has none. */
+  readonly guard?: boolean | undefined;
 }
 
 /**
@@ -24,6 +26,11 @@ export interface InputOptions {
  * @throws AppError `ERR_FILE_NOT_FOUND`, or what is wrong with the definition.
  */
 export async function definitionOf(input: string, options: InputOptions): Promise<StreamDefinition> {
+  const definition = await readInput(input, options);
+  return options.guard ? { ...definition, stages: withGuards(definition.stages) } : definition;
+}
+
+async function readInput(input: string, options: InputOptions): Promise<StreamDefinition> {
   if (/\.ya?ml$/i.test(input)) return loadDefinition(input, options);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(input)) return adHoc(nameOfUrl(input), networkSource(input, options), options);
   const found = await stat(input).catch(() => undefined);
@@ -41,10 +48,9 @@ async function loadDefinition(path: string, options: InputOptions): Promise<Stre
     throw new AppError('ERR_FILE_NOT_FOUND', `${path}: the stream definition can't be read`, { cause, fix: 'Check the path.' });
   });
   const definition = parseYaml({ text, fileName: path, env: process.env }, streamDefinitionSchema);
-  const stages = definition.stages.map((stage) =>
-    options.model && stage.kind.startsWith('detector.') ? { ...stage, options: { ...stage.options, model: options.model } } : stage,
-  );
-  return { ...definition, stages, source: withPacing(absoluteSource(definition.source, dirname(path)), options) };
+  const folder = dirname(path);
+  const stages = definition.stages.map((stage) => withAbsoluteProfile(withModel(stage, options), folder));
+  return { ...definition, stages, source: withPacing(absoluteSource(definition.source, folder), options) };
 }
 
 function adHoc(name: string, source: SourceDefinition, { model }: InputOptions): StreamDefinition {
@@ -67,6 +73,32 @@ function withPacing(source: SourceDefinition, options: InputOptions): SourceDefi
 function absoluteSource(source: SourceDefinition, folder: string): SourceDefinition {
   if (source.kind !== 'file' && source.kind !== 'dataset') return source;
   return { ...source, path: isAbsolute(source.path) ? source.path : resolve(folder, source.path) };
+}
+
+function withModel(stage: StageDefinition, { model }: InputOptions): StageDefinition {
+  return model && stage.kind.startsWith('detector.') ? { ...stage, options: { ...stage.options, model } } : stage;
+}
+
+function withAbsoluteProfile(stage: StageDefinition, folder: string): StageDefinition {
+  const profile = stage.options?.['profile'];
+  return typeof profile === 'string' ? { ...stage, options: { ...stage.options, profile: resolve(folder, profile) } } : stage;
+}
+
+/** A guard after every detector that has none yet. */
+function withGuards(stages: readonly StageDefinition[]): StageDefinition[] {
+  const taken = new Set(stages.map(({ id }) => id));
+  return stages.flatMap((stage, i) => {
+    if (stage.kind !== 'detector.yolo' || stages[i + 1]?.kind === 'guard.patch') return [stage];
+    const id = freeId('guard', taken);
+    taken.add(id);
+    return [stage, { id, kind: 'guard.patch' }];
+  });
+}
+
+function freeId(wanted: string, taken: ReadonlySet<string>): string {
+  let id = wanted;
+  for (let number = 2; taken.has(id); number += 1) id = `${wanted}-${number}`;
+  return id;
 }
 
 function nameOfFile(path: string): string {

@@ -3,14 +3,14 @@ import { assert } from '../core/assert.js';
 import { frameBytes } from '../core/frame.js';
 import { FramePool } from '../core/frame-pool.js';
 import type { Logger } from '../core/logger.js';
-import type { Overflow } from '../core/overflow.js';
 import type { Sink } from '../core/sink.js';
 import type { Delivery } from '../core/source.js';
 import { type PlannedStage, RunningStream, type StreamPlan } from '../graph/running-stream.js';
 import type { ModelStore } from '../model-store/store.js';
 import { RuntimeMonitor } from '../timing/runtime-monitor.js';
-import { createSource, deliveryOf } from './sources.js';
-import { DetectorServices, formatOf, type MadeStage, makeStage } from './stages.js';
+import { DetectorServices } from './detector-services.js';
+import { createSource, deliveryOf, isSequence } from './sources.js';
+import { checkStages, formatOf, type MadeStage, makeStages } from './stages.js';
 
 /** Buffers besides those in work: one being filled, one waiting at the edge, one being delivered, one lent to a preview. */
 const SPARE_BUFFERS = 4;
@@ -25,7 +25,7 @@ export interface PipelineOptions {
 interface Prepared {
   readonly definition: StreamDefinition;
   readonly delivery: Delivery;
-  readonly stages: readonly { id: string; overflow: Overflow; made: MadeStage }[];
+  readonly stages: readonly MadeStage[];
 }
 
 /**
@@ -49,6 +49,7 @@ export class Pipeline {
   static async prepare(definitions: readonly StreamDefinition[], options: PipelineOptions): Promise<Pipeline> {
     const pipeline = new Pipeline(options);
     try {
+      for (const { stages } of definitions) checkStages(stages);
       for (const definition of definitions) pipeline.#prepared.push(await pipeline.#prepareStream(definition, definitions.length));
     } catch (error) {
       await pipeline.close();
@@ -83,29 +84,24 @@ export class Pipeline {
 
   async #prepareStream(definition: StreamDefinition, streamCount: number): Promise<Prepared> {
     const delivery = deliveryOf(definition.source);
-    const { store } = this.#options;
-    const stages: Prepared['stages'][number][] = [];
-    for (const stage of definition.stages) {
-      const overflow = stage.overflow ?? (delivery === 'live' ? 'latest' : 'block');
-      const made = await makeStage(stage, { resolveModel: (id) => store.resolve(id), overflow, streamCount, services: this.#services });
-      stages.push({ id: stage.id, overflow, made });
-    }
+    const { store, log } = this.#options;
+    const stages = await makeStages(definition.stages, { store, delivery, streamCount, services: this.#services, isSequence: () => isSequence(definition.source), log });
     return { definition, delivery, stages };
   }
 
   async #plan({ definition, delivery, stages }: Prepared): Promise<StreamPlan> {
     const first = stages[0];
     assert(first, 'a stream has a stage');
-    const { model } = first.made;
+    const { model } = first;
     const format = formatOf(model);
-    const inWork = stages.reduce((sum, { made, overflow }) => sum + made.stage.concurrency + (typeof overflow === 'object' ? overflow.buffer : 1), 0);
+    const inWork = stages.reduce((sum, { stage, overflow }) => sum + stage.concurrency + (typeof overflow === 'object' ? overflow.buffer : 1), 0);
     const pool = new FramePool(inWork + SPARE_BUFFERS, frameBytes(format));
     this.pools.push(pool);
     const source = await createSource(definition, { format, pool });
     this.frameCounts.set(definition.name, source.frameCount);
     const sinks = await this.#options.sinksFor(definition.name, delivery);
     this.#sinks.push(...sinks);
-    const planned: PlannedStage[] = stages.map(({ id, overflow, made }) => ({ id, overflow, stage: made.stage }));
+    const planned: PlannedStage[] = stages.map(({ id, overflow, stage }) => ({ id, overflow, stage }));
     return {
       name: definition.name,
       source,

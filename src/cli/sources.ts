@@ -3,6 +3,7 @@ import type { FrameFormat } from '../core/frame.js';
 import type { FramePool } from '../core/frame-pool.js';
 import type { Delivery, Source } from '../core/source.js';
 import { createDatasetSource } from '../sources/dataset/dataset-source.js';
+import { type DatasetKind, readDataset } from '../sources/dataset/read-dataset.js';
 import { createFileSource } from '../sources/file-source.js';
 import { createNetworkSource } from '../sources/network-source.js';
 
@@ -21,6 +22,15 @@ export function deliveryOf(source: SourceDefinition): Delivery {
     case 'dataset':
       return 'lossless';
   }
+}
+
+/** Datasets whose pictures are the frames of a video. */
+const RECORDINGS: ReadonlySet<DatasetKind> = new Set(['mot', 'kitti-tracking']);
+
+/** Whether pictures follow each other in time: a dataset's do where it is a recording, or is played as one. */
+export async function isSequence(source: SourceDefinition): Promise<boolean> {
+  if (source.kind !== 'dataset' || source.frameRateFps !== undefined) return true;
+  return RECORDINGS.has((await readDataset(source.path)).kind);
 }
 
 /** The kinds of sources that a definition may name. @throws AppError where the source can't even be opened (a missing file) */

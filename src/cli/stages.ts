@@ -3,13 +3,20 @@ import { z } from 'zod';
 import type { StageDefinition } from '../config/stream-definition.js';
 import { AppError } from '../core/errors.js';
 import type { FrameFormat } from '../core/frame.js';
+import type { Logger } from '../core/logger.js';
+import type { ModelManifest } from '../core/manifest.js';
 import type { Overflow } from '../core/overflow.js';
+import type { Delivery } from '../core/source.js';
 import type { Stage } from '../core/stage.js';
 import { anchorMask } from '../detector/anchor-mask.js';
-import { type DetectorMode, DetectorService } from '../detector/detector-service.js';
+import type { DecodeThresholds } from '../detector/decoder.js';
+import type { WorkerSettings } from '../detector/model-workers.js';
 import { YoloStage } from '../detector/yolo-stage.js';
-import type { InstalledModel } from '../model-store/store.js';
+import type { InstalledModel, ModelStore } from '../model-store/store.js';
 import { DEFAULT_MODEL } from './definitions.js';
+import type { DetectorServices, GuardedModel } from './detector-services.js';
+import { guardOptions, makeFrameGuard, type PatchGuardOptions } from './guard-stages.js';
+import { parseOptions } from './stage-options.js';
 
 const DEFAULT_MAX_DETECTIONS = 100;
 
@@ -31,30 +38,66 @@ export type YoloOptions = z.output<typeof yoloOptions>;
 
 /** What stages are made with: the models, and how the machine is shared among the streams of this run. */
 export interface StageMaker {
-  resolveModel(idOrPath: string): Promise<InstalledModel>;
-  /** The policy of the edge in front of the stage: `block` means that nothing may be lost, so throughput counts. */
-  readonly overflow: Overflow;
+  readonly store: Pick<ModelStore, 'resolve'> & { resolveGuarded(idOrPath: string, profilePath?: string): Promise<GuardedModel> };
+  readonly delivery: Delivery;
   readonly streamCount: number;
   readonly services: DetectorServices;
+  /** Whether the source's pictures follow each other in time; asked only where something depends on it. */
+  readonly isSequence: () => Promise<boolean>;
+  readonly log: Logger;
 }
 
 export interface MadeStage {
+  readonly id: string;
   readonly stage: Stage;
+  /** The policy of the edge in front of the stage. */
+  readonly overflow: Overflow;
   readonly model: InstalledModel;
 }
 
-/** The kinds of stages that a definition may name. */
-const STAGES: Readonly<Record<string, (definition: StageDefinition, maker: StageMaker) => Promise<MadeStage>>> = {
-  'detector.yolo': makeYolo,
-};
+const KINDS = ['detector.yolo', 'guard.patch'];
 
-/** @throws AppError `ERR_STAGE_UNKNOWN`, `ERR_CONFIG_INVALID`, or what is wrong with the model. */
-export function makeStage(definition: StageDefinition, maker: StageMaker): Promise<MadeStage> {
-  const make = STAGES[definition.kind];
-  if (!make) {
-    throw new AppError('ERR_STAGE_UNKNOWN', `Stage '${definition.id}' has the unknown kind '${definition.kind}'`, { fix: `Known kinds: ${Object.keys(STAGES).join(', ')}.` });
+/**
+ * The stages of a definition, in order, their models loaded.
+ *
+ * @throws AppError `ERR_STAGE_UNKNOWN`, `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNKNOWN_KEY`, `ERR_GUARD_PROFILE_MISSING`, or what is wrong with a model.
+ */
+export async function makeStages(definitions: readonly StageDefinition[], maker: StageMaker): Promise<MadeStage[]> {
+  checkStages(definitions);
+  const made: MadeStage[] = [];
+  for (const [i, definition] of definitions.entries()) {
+    const next = definitions[i + 1];
+    if (definition.kind !== 'detector.yolo') continue;
+    if (next?.kind === 'guard.patch') made.push(...(await makeGuardedYolo(definition, next, maker)));
+    else made.push(await makeYolo(definition, maker));
   }
-  return make(definition, maker);
+  return made;
+}
+
+/** All that can be said of stages before a model is loaded. @throws AppError as `makeStages` */
+export function checkStages(definitions: readonly StageDefinition[]): void {
+  definitions.forEach((definition, i) => {
+    const { id, kind, overflow } = definition;
+    if (!KINDS.includes(kind)) throw new AppError('ERR_STAGE_UNKNOWN', `Stage '${id}' has the unknown kind '${kind}'`, { fix: `Known kinds: ${KINDS.join(', ')}.` });
+    if (kind === 'detector.yolo') {
+      parseOptions(definition, yoloOptions);
+      return;
+    }
+    parseOptions(definition, guardOptions);
+    if (definitions[i - 1]?.kind !== 'detector.yolo') {
+      throw new AppError('ERR_CONFIG_INVALID', `Stage '${id}': guard.patch guards the detector right before it, and there is none`, { fix: 'Put it directly after a stage of kind detector.yolo.' });
+    }
+    if (overflow !== undefined) {
+      throw new AppError('ERR_CONFIG_INVALID', `Stage '${id}': guard.patch takes no overflow: a frame that the detector has seen always comes to its guard`, { fix: 'Set overflow at the detector.' });
+    }
+  });
+}
+
+/** The policy of the edge in front of a stage. */
+export function overflowOf({ kind, overflow }: StageDefinition, delivery: Delivery): Overflow {
+  // No more frames than have a place at the guard's gate can come to it.
+  if (kind === 'guard.patch') return 'block';
+  return overflow ?? (delivery === 'live' ? 'latest' : 'block');
 }
 
 /** The picture that a model wants. */
@@ -63,55 +106,43 @@ export function formatOf({ manifest: { input } }: InstalledModel): FrameFormat {
 }
 
 async function makeYolo(definition: StageDefinition, maker: StageMaker): Promise<MadeStage> {
-  const options = parseOptions(definition);
-  const model = await maker.resolveModel(options.model);
-  const mode = options.mode === 'auto' ? autoMode(maker) : options.mode;
-  const service = await maker.services.get(model, { mode, cores: options.cores ?? availableParallelism(), prefetch: maker.overflow === 'block' });
-  const { defaults } = model.manifest;
-  const stage = new YoloStage(service, {
-    confidenceThreshold: options.confidenceThreshold ?? defaults.confidenceThreshold,
-    iouThreshold: options.iouThreshold ?? defaults.iouThreshold,
+  const options = parseOptions(definition, yoloOptions);
+  const overflow = overflowOf(definition, maker.delivery);
+  const model = await maker.store.resolve(options.model);
+  const service = await maker.services.get(model, settingsOf(options, overflow, maker, false));
+  return { id: definition.id, stage: new YoloStage(service, thresholdsOf(options, model.manifest)), overflow, model };
+}
+
+/** A detector and the guard after it: two stages with one set of workers. */
+async function makeGuardedYolo(detector: StageDefinition, guard: StageDefinition, maker: StageMaker): Promise<MadeStage[]> {
+  const options = parseOptions(detector, yoloOptions);
+  const guarding: PatchGuardOptions = parseOptions(guard, guardOptions);
+  const overflow = overflowOf(detector, maker.delivery);
+  const model = await maker.store.resolveGuarded(options.model, guarding.profile);
+  const time = guarding.time === 'auto' ? await maker.isSequence() : guarding.time;
+  const thresholds = thresholdsOf(options, model.manifest);
+  const service = await maker.services.getGuarded(model, thresholds, settingsOf(options, overflow, maker, time));
+  const { detect, verify } = makeFrameGuard(service, { options: guarding, profile: model.profile, thresholds, time, overflow, log: maker.log, stageId: guard.id });
+  return [
+    { id: detector.id, stage: detect, overflow, model },
+    { id: guard.id, stage: verify, overflow: overflowOf(guard, maker.delivery), model },
+  ];
+}
+
+function thresholdsOf(options: YoloOptions, manifest: ModelManifest): DecodeThresholds {
+  return {
+    confidenceThreshold: options.confidenceThreshold ?? manifest.defaults.confidenceThreshold,
+    iouThreshold: options.iouThreshold ?? manifest.defaults.iouThreshold,
     maxDetections: options.maxDetections,
     multiLabel: options.multiLabel,
-    ...(options.anchorsOff && { anchorsOff: anchorMask(model.manifest, options.anchorsOff) }),
-  });
-  return { stage, model };
+    ...(options.anchorsOff && { anchorsOff: anchorMask(manifest, options.anchorsOff) }),
+  };
 }
 
-function parseOptions({ id, options = {} }: StageDefinition): YoloOptions {
-  const checked = yoloOptions.safeParse(options);
-  if (checked.success) return checked.data;
-  const issue = checked.error.issues[0]!;
-  const where = [`stage '${id}'`, ...issue.path.map(String)].join(', ');
-  const code = issue.code === 'unrecognized_keys' ? 'ERR_CONFIG_UNKNOWN_KEY' : 'ERR_CONFIG_INVALID';
-  throw new AppError(code, `${where}: ${issue.message}`, { fix: `Options of detector.yolo: ${Object.keys(yoloOptions.shape).join(', ')}.` });
-}
-
-function autoMode({ overflow, streamCount }: StageMaker): DetectorMode {
-  return overflow !== 'block' && streamCount === 1 ? 'latency' : 'throughput';
-}
-
-interface ServiceSettings {
-  readonly mode: DetectorMode;
-  readonly cores: number;
-  readonly prefetch: boolean;
-}
-
-/** Detector services by model and settings, so that streams with the same ones share the workers. */
-export class DetectorServices {
-  readonly #services = new Map<string, Promise<DetectorService>>();
-
-  get({ manifest, preparedPath }: InstalledModel, settings: ServiceSettings): Promise<DetectorService> {
-    const key = [preparedPath, settings.mode, settings.cores, settings.prefetch].join('|');
-    const known = this.#services.get(key);
-    if (known) return known;
-    const service = DetectorService.start({ manifest, modelPath: preparedPath, ...settings });
-    this.#services.set(key, service);
-    return service;
-  }
-
-  async close(): Promise<void> {
-    const services = await Promise.allSettled(this.#services.values());
-    await Promise.all(services.map(async (outcome) => (outcome.status === 'fulfilled' ? outcome.value.close() : undefined)));
-  }
+/** @param oneByOne the stream gives its frames one after the other. */
+function settingsOf(options: YoloOptions, overflow: Overflow, { streamCount }: StageMaker, oneByOne: boolean): WorkerSettings {
+  // `block` means that nothing may be lost, so throughput counts; but one frame at a time of one stream is faster with all cores.
+  const isAlone = streamCount === 1 && (overflow !== 'block' || oneByOne);
+  const mode = options.mode === 'auto' ? (isAlone ? 'latency' : 'throughput') : options.mode;
+  return { mode, cores: options.cores ?? availableParallelism(), prefetch: overflow === 'block' && !(oneByOne && streamCount === 1) };
 }

@@ -1,12 +1,13 @@
 import { assert } from '../core/assert.js';
-import { type Detections, NO_DETECTIONS } from '../core/detections.js';
+import type { Detections } from '../core/detections.js';
 import { AppError, toAppError } from '../core/errors.js';
 import type { Frame } from '../core/frame.js';
 import type { FrameResult } from '../core/result.js';
 import type { StageContext } from '../core/stage.js';
+import { concludeUntouched } from './conclusion.js';
 import { GuardGate } from './guard-gate.js';
 import type { GuardService } from './guard-service.js';
-import { type GuardConclusion, type GuardFrame, PatchGuard, type PatchGuardOptions } from './patch-guard.js';
+import { type GuardFrame, PatchGuard, type PatchGuardOptions } from './patch-guard.js';
 import type { GuardPasses, PassRequest, PassResponse } from './passes.js';
 import { selectDetections } from './select-detections.js';
 
@@ -86,7 +87,7 @@ export class FrameGuard {
     } catch (thrown) {
       const error = toAppError(thrown);
       this.#options.onUnguarded?.(error);
-      const { detections, report } = this.#unguarded(first.response, error, verification.extraPasses);
+      const { detections, report } = concludeUntouched(first.response, this.#options.thresholds, { state: 'unguarded', reason: error.code, extraPasses: verification.extraPasses });
       return { ...input, detections, guard: report };
     } finally {
       this.#verifications.delete(guardFrame.pixels);
@@ -123,12 +124,6 @@ export class FrameGuard {
     } finally {
       turns.release();
     }
-  }
-
-  #unguarded({ detections: all }: PassResponse, { code }: AppError, extraPasses: number): GuardConclusion {
-    const detections = selectDetections(all, this.#options.thresholds);
-    const origins = new Array<'untouched'>(detections.count).fill('untouched');
-    return { detections, report: { state: 'unguarded', reason: code, patches: [], origins, suppressed: NO_DETECTIONS, extraPasses } };
   }
 }
 

@@ -25,6 +25,7 @@ const DEFAULT_PORT = 7272;
 
 interface RunOptions {
   model?: string;
+  guard?: boolean;
   port: number;
   host: string;
   token?: string;
@@ -46,6 +47,7 @@ export function addRun(program: Command): void {
     .description('Run streams: a definition (.yaml or the name of a shipped one), a camera or video URL, a video file, or a dataset folder.')
     .argument('<inputs...>', 'what to run; several run side by side')
     .option('--model <id>', 'model id, or a path to an .onnx or .cfg (default: centernet-coco)')
+    .option('--guard', "find adversarial patches and take away their effect; needs the model's clean profile (lynceus guard calibrate)")
     .option('--port <n>', 'port of viewer, WebSocket and HTTP; 0 takes a free one', parseInteger, DEFAULT_PORT)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--token <text>', 'ask clients for this bearer token (or LYNCEUS_TOKEN)', process.env['LYNCEUS_TOKEN'])

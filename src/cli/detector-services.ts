@@ -1,0 +1,41 @@
+import type { DecodeThresholds } from '../detector/decoder.js';
+import { DetectorService } from '../detector/detector-service.js';
+import type { WorkerSettings } from '../detector/model-workers.js';
+import { GuardService } from '../guard/guard-service.js';
+import type { GuardProfile, ShallowTap } from '../guard/profile.js';
+import type { InstalledModel } from '../model-store/store.js';
+
+/** What a guarded stream needs of a model. */
+export interface GuardedModel extends InstalledModel {
+  /** The prepared model with the tap as an additional output. */
+  readonly tappedPath: string;
+  readonly tap: ShallowTap;
+  readonly profile: GuardProfile;
+}
+
+/** Workers by model and settings, so that streams with the same ones share them. */
+export class DetectorServices {
+  readonly #detectors = new Map<string, Promise<DetectorService>>();
+  readonly #guards = new Map<string, Promise<GuardService>>();
+
+  get({ manifest, preparedPath }: InstalledModel, settings: WorkerSettings): Promise<DetectorService> {
+    return known(this.#detectors, [preparedPath, settings], () => DetectorService.start({ manifest, modelPath: preparedPath, ...settings }));
+  }
+
+  getGuarded({ manifest, tappedPath, tap, profile }: GuardedModel, thresholds: DecodeThresholds, settings: WorkerSettings): Promise<GuardService> {
+    return known(this.#guards, [tappedPath, settings, thresholds, profile], () => GuardService.start({ manifest, modelPath: tappedPath, tap, profile, thresholds, ...settings }));
+  }
+
+  async close(): Promise<void> {
+    const services = await Promise.allSettled([...this.#detectors.values(), ...this.#guards.values()]);
+    await Promise.all(services.map(async (outcome) => (outcome.status === 'fulfilled' ? outcome.value.close() : undefined)));
+  }
+}
+
+/** One of what the key says, started when it is first asked for. */
+function known<Service>(services: Map<string, Promise<Service>>, key: unknown, start: () => Promise<Service>): Promise<Service> {
+  const text = JSON.stringify(key);
+  let service = services.get(text);
+  if (!service) services.set(text, (service = start()));
+  return service;
+}
