@@ -8,6 +8,8 @@ export interface StorePaths {
   readonly models: string;
   /** What can be made again: models used by path, prepared variants of shipped models, downloads. */
   readonly cache: string;
+  /** Clean profiles of models whose folder isn't the user's, a folder each; `guard` beside `models` where not given. */
+  readonly profiles?: string;
   /** `models/` of this package. */
   readonly shipped: string;
 }
@@ -16,5 +18,5 @@ export interface StorePaths {
 export function storePaths(env: NodeJS.ProcessEnv = process.env): StorePaths {
   const data = env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share');
   const home = env['LYNCEUS_HOME'] || join(data, 'lynceus');
-  return { models: join(home, 'models'), cache: join(home, 'cache'), shipped: fileURLToPath(new URL('../../models', import.meta.url)) };
+  return { models: join(home, 'models'), cache: join(home, 'cache'), profiles: join(home, 'guard'), shipped: fileURLToPath(new URL('../../models', import.meta.url)) };
 }

@@ -1,19 +1,22 @@
 import { readdir, rm } from 'node:fs/promises';
-import { basename, join, resolve as absolute } from 'node:path';
+import { basename, dirname, join, resolve as absolute } from 'node:path';
 import { checkManifest } from '../config/manifest-schema.js';
 import { AppError, toAppError } from '../core/errors.js';
 import type { LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
+import type { GuardProfile } from '../guard/profile.js';
 import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
 import { download, publicUrl, type DownloadOptions, type DownloadProgress } from './download.js';
 import { idFromFileName, manifestOf, MODEL_FILE, type AddOptions, type ModelDraft } from './draft.js';
 import { draftLocal } from './draft-local.js';
 import { exists, isFile, isFolder, sha256Of, sha256OfFile, writeFileAtomic, writeFolderAtomic } from './files.js';
+import { checkProfileTap, locateProfile, profileMissing, readProfile, writeProfile, type FoundProfile, type ProfileFolders } from './guard-profiles.js';
 import { readLocalModel, type LocalModel } from './local-files.js';
 import { hasManifest, MANIFEST_FILE, manifestText, readManifest, readVerifiedModel, writeModelFolder } from './model-folder.js';
 import { ensurePrepared } from './prepared.js';
 import { selfCheck, SELF_CHECK_FILE, SELF_CHECK_STEP, type SelfCheckReport } from './self-check.js';
 import { importShipped, isImported } from './shipped-models.js';
 import { storePaths, type StorePaths } from './store-paths.js';
+import { ensureTapped, type Tapped } from './tapped.js';
 
 export type { AddOptions } from './draft.js';
 
@@ -26,6 +29,14 @@ export interface InstalledModel {
   readonly modelPath: string;
   /** The variant that takes a frame's bytes; see `onnx/prepare/prepare-input.ts`. */
   readonly preparedPath: string;
+}
+
+/** A model whose shallow features can be seen. */
+export interface TappedModel extends InstalledModel, Tapped {}
+
+/** A model that a guarded stream can run. */
+export interface GuardedModel extends TappedModel {
+  readonly profile: GuardProfile;
 }
 
 /**
@@ -44,6 +55,8 @@ export interface ListedModel {
   /** Of a `download`. */
   readonly bytes?: number;
   readonly problem?: string;
+  /** Where its clean profile is from; absent where there is none. Whether it fits the model is only found out where it is read. */
+  readonly guardProfile?: 'calibrated' | 'included';
 }
 
 /** Called while files are fetched; counts over all files of a model. */
@@ -112,6 +125,49 @@ export class ModelStore {
   }
 
   /**
+   * A model with its tap, which is made where it isn't there yet.
+   *
+   * @throws AppError as `resolve`; ERR_GUARD_TAP_MISSING
+   */
+  async resolveTapped(idOrPath: string): Promise<TappedModel> {
+    return withTap(await this.resolve(idOrPath));
+  }
+
+  /**
+   * A model with its tap and the clean profile that was made for it.
+   *
+   * @param profilePath of a profile that counts instead of the model's own.
+   * @throws AppError as `resolveTapped`; ERR_GUARD_PROFILE_MISSING, ERR_GUARD_PROFILE_INVALID
+   */
+  async resolveGuarded(idOrPath: string, profilePath?: string): Promise<GuardedModel> {
+    const model = await this.resolve(idOrPath);
+    const found = await this.#findProfile(idOrPath, model, profilePath);
+    if (!found) throw profileMissing(model.manifest.id);
+    const tapped = await withTap(model);
+    checkProfileTap(found.profile, tapped.tap, model.manifest);
+    return { ...tapped, profile: found.profile };
+  }
+
+  /**
+   * The clean profile that counts for a model: the user's own calibration, else one that came with it; undefined where there is none.
+   *
+   * @throws AppError as `resolve`; ERR_GUARD_PROFILE_INVALID
+   */
+  async findProfile(idOrPath: string): Promise<FoundProfile | undefined> {
+    return this.#findProfile(idOrPath, await this.resolve(idOrPath));
+  }
+
+  /**
+   * Keeps a calibration: in the folder of a model that the user added, else beside the user's models.
+   *
+   * @param files that go with it, by name.
+   * @returns path of the profile. @throws AppError as `resolve`; ERR_DISK_FULL, ERR_OUTPUT_WRITE
+   */
+  async saveProfile(idOrPath: string, profile: GuardProfile, files: Readonly<Record<string, string | Uint8Array>> = {}): Promise<string> {
+    return writeProfile(await this.#profileFolders(idOrPath, await this.resolve(idOrPath)), profile, files);
+  }
+
+  /**
    * What a model would be if it was added, without adding it.
    *
    * @param path of an ONNX file or a Darknet pair.
@@ -129,7 +185,7 @@ export class ModelStore {
     const here = [...shipped, ...added];
     const isHere = (id: string): boolean => here.some((model) => model.id === id);
     const away = catalog.filter(({ id }) => !isHere(id)).map((entry): ListedModel => ({ id: entry.id, status: 'download', title: entry.title, licence: entry.licence, bytes: totalBytes(entry) }));
-    return [...here, ...away];
+    return [...(await Promise.all(here.map((model) => this.#withProfile(model)))), ...away];
   }
 
   /**
@@ -192,6 +248,31 @@ export class ModelStore {
       throw new AppError('ERR_USAGE', `${id} comes with the package`, { fix: 'Only models that were added can be removed.' });
     }
     throw await this.#notFound(id);
+  }
+
+  async #findProfile(idOrPath: string, { manifest, ...model }: InstalledModel, given?: string): Promise<FoundProfile | undefined> {
+    if (given !== undefined) return { profile: await readProfile(given, manifest), path: given, origin: 'given' };
+    const located = await locateProfile(await this.#profileFolders(idOrPath, { manifest, ...model }));
+    return located && { ...located, profile: await readProfile(located.path, manifest) };
+  }
+
+  async #profileFolders(idOrPath: string, { manifest }: Pick<InstalledModel, 'manifest'>): Promise<ProfileFolders> {
+    const added = join(this.#paths.models, idOrPath);
+    if (!looksLikePath(idOrPath) && (await hasManifest(added))) return { own: added };
+    const included = looksLikePath(idOrPath) ? absolute(idOrPath) : join(this.#paths.shipped, idOrPath);
+    return { own: this.#ownProfiles(manifest), included };
+  }
+
+  /** The sum in the name: a new version of the package brings another network, and its profile with it. */
+  #ownProfiles({ id, sha256 }: ModelManifest): string {
+    return join(this.#paths.profiles ?? join(dirname(this.#paths.models), 'guard'), `${id}-${sha256.slice(0, 16)}`);
+  }
+
+  async #withProfile(model: ListedModel): Promise<ListedModel> {
+    const { id, status, manifest } = model;
+    if (!manifest) return model;
+    const located = await locateProfile(status === 'added' ? { own: join(this.#paths.models, id) } : { own: this.#ownProfiles(manifest), included: join(this.#paths.shipped, id) });
+    return located && located.origin !== 'given' ? { ...model, guardProfile: located.origin } : model;
   }
 
   async #resolvePath(path: string): Promise<InstalledModel> {
@@ -317,6 +398,10 @@ export class ModelStore {
     const names = models.filter(({ status }) => status !== 'download' && status !== 'broken').map((model) => model.id);
     return new AppError('ERR_MODEL_NOT_FOUND', `No model named ${id}`, { fix: `There are: ${names.join(', ')}; lynceus models list shows what can be added.` });
   }
+}
+
+async function withTap(model: InstalledModel): Promise<TappedModel> {
+  return { ...model, ...(await ensureTapped(model.preparedPath, model.manifest)) };
 }
 
 interface RemoteFile {
