@@ -19,6 +19,8 @@ export interface PatchRegion {
 
 export interface PlannedPatch extends PatchRegion {
   readonly placed: PlacedPatch;
+  /** Box of the object that carries it, as annotated; undefined in the scene. */
+  readonly carrier: Xywh | undefined;
 }
 
 export interface PlanOptions {
@@ -77,7 +79,7 @@ function planOnObjects({ dataset, seed, categories = ['person'] }: PlanOptions, 
     const nearestLast = group.toSorted((a, b) => bottom(a.box.xywh) - bottom(b.box.xywh) || a.identity - b.identity);
     const patches = nearestLast.flatMap(({ box, identity, xywh }) => {
       const placed = placeOnBox(xywh, placement.above, drawLook(placement, seed, identity));
-      const patch = plannedPatch(imageId, identity, placed, size);
+      const patch = plannedPatch(imageId, placed, size, { identity, xywh: box.xywh });
       const isHidden = patch && dataset.frameRateFps !== undefined && isCovered(patch, others.get(imageId) ?? [], box);
       return patch && !isHidden && placed.sidePx >= LEAST_SIDE_PX ? [patch] : [];
     });
@@ -115,7 +117,7 @@ function isCovered({ xyxy }: PlannedPatch, boxes: readonly GroundTruthBox[], own
 
 function planInScene({ dataset, seed }: PlanOptions, placement: ScenePlacement): Map<number, PlannedPatch[]> {
   const look = drawLook(placement, seed, 0);
-  return mapPictures(dataset, (imageId, size) => [plannedPatch(imageId, undefined, placeInScene(size, placement.at, look), size)]);
+  return mapPictures(dataset, (imageId, size) => [plannedPatch(imageId, placeInScene(size, placement.at, look), size)]);
 }
 
 function planOnBackground({ dataset, seed }: PlanOptions, placement: BackgroundPlacement): Map<number, PlannedPatch[]> {
@@ -131,7 +133,7 @@ function planOnBackground({ dataset, seed }: PlanOptions, placement: BackgroundP
       const placed = freestPlace(size, look, obstacles, random);
       const [left, top, right, low] = squareAround(placed);
       obstacles.push([left, top, right - left, low - top]);
-      return plannedPatch(imageId, undefined, placed, size);
+      return plannedPatch(imageId, placed, size);
     });
   });
 }
@@ -156,9 +158,9 @@ function squareAround(placed: PlacedPatch): [number, number, number, number] {
   return [placed.centreX - half, placed.centreY - half, placed.centreX + half, placed.centreY + half];
 }
 
-function plannedPatch(imageId: number, objectId: number | undefined, placed: PlacedPatch, size: Size): PlannedPatch | undefined {
+function plannedPatch(imageId: number, placed: PlacedPatch, size: Size, carrier?: { readonly identity: number; readonly xywh: Xywh }): PlannedPatch | undefined {
   const xyxy = patchBounds(placed, size);
-  return xyxy && { imageId, objectId, xyxy, polygon: patchPolygon(placed), placed };
+  return xyxy && { imageId, objectId: carrier?.identity, xyxy, polygon: patchPolygon(placed), placed, carrier: carrier?.xywh };
 }
 
 function mapPictures(dataset: Dataset, plan: (imageId: number, size: Size) => (PlannedPatch | undefined)[]): Map<number, PlannedPatch[]> {
