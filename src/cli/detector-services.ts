@@ -2,16 +2,7 @@ import type { DecodeThresholds } from '../detector/decoder.js';
 import { DetectorService } from '../detector/detector-service.js';
 import type { WorkerSettings } from '../detector/model-workers.js';
 import { GuardService } from '../guard/guard-service.js';
-import type { GuardProfile, ShallowTap } from '../guard/profile.js';
-import type { InstalledModel } from '../model-store/store.js';
-
-/** What a guarded stream needs of a model. */
-export interface GuardedModel extends InstalledModel {
-  /** The prepared model with the tap as an additional output. */
-  readonly tappedPath: string;
-  readonly tap: ShallowTap;
-  readonly profile: GuardProfile;
-}
+import type { GuardedModel, InstalledModel } from '../model-store/store.js';
 
 /** Workers by model and settings, so that streams with the same ones share them. */
 export class DetectorServices {

@@ -14,7 +14,7 @@ import type { WorkerSettings } from '../detector/model-workers.js';
 import { YoloStage } from '../detector/yolo-stage.js';
 import type { InstalledModel, ModelStore } from '../model-store/store.js';
 import { DEFAULT_MODEL } from './definitions.js';
-import type { DetectorServices, GuardedModel } from './detector-services.js';
+import type { DetectorServices } from './detector-services.js';
 import { guardOptions, makeFrameGuard, type PatchGuardOptions } from './guard-stages.js';
 import { parseOptions } from './stage-options.js';
 
@@ -38,7 +38,7 @@ export type YoloOptions = z.output<typeof yoloOptions>;
 
 /** What stages are made with: the models, and how the machine is shared among the streams of this run. */
 export interface StageMaker {
-  readonly store: Pick<ModelStore, 'resolve'> & { resolveGuarded(idOrPath: string, profilePath?: string): Promise<GuardedModel> };
+  readonly store: Pick<ModelStore, 'resolve' | 'resolveGuarded'>;
   readonly delivery: Delivery;
   readonly streamCount: number;
   readonly services: DetectorServices;

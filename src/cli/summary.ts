@@ -1,9 +1,9 @@
-import type { StreamStats, TimeSummary } from '../core/stream-view.js';
+import type { GuardStats, StreamStats, TimeSummary } from '../core/stream-view.js';
 import { textTable } from './terminal.js';
 
 /** The end of a run for people: what came, what went, and what each stage cost. */
 export function summaryText(stats: StreamStats): string {
-  const { stream, received, delivered, fps, dropped, endToEnd, stages } = stats;
+  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard } = stats;
   const rows = [
     ...stages.flatMap(({ stage, queue, service }) => [timeRow(`${stage} wait`, queue), timeRow(stage, service)]),
     timeRow('end to end', endToEnd),
@@ -11,10 +11,18 @@ export function summaryText(stats: StreamStats): string {
   const lost = dropped.map(({ stage, reason, count }) => `${count} ${stage}:${reason}`).join(', ');
   return [
     `${stream}: ${delivered} of ${received} frames delivered, ${fps.toFixed(1)} frames a second${lost ? `, dropped ${lost}` : ', none dropped'}`,
+    ...(guard ? [guardText(guard)] : []),
     '',
     textTable(['ms', 'mean', 'cv', 'p50', 'p95', 'p99', 'max', 'n'], rows),
     ...(endToEnd.p99Ms === undefined ? ['', `"-": too few samples to say (p95 needs 130, p99 needs 662)`] : []),
   ].join('\n');
+}
+
+function guardText({ frames, patches, extraPasses, recovered, suppressed }: GuardStats): string {
+  const states = frames.map(({ state, reason, count }) => `${count} ${state}${reason === undefined ? '' : ` (${reason})`}`).join(', ');
+  const regions = patches.map(({ verdict, action, count }) => `${count} ${verdict}${action === 'filled' ? ' and filled' : ''}`).join(', ');
+  const total = frames.reduce((sum, { count }) => sum + count, 0);
+  return `guard: ${states} frames, ${extraPasses} extra passes (${(extraPasses / total).toFixed(3)} a frame), regions ${regions || 'none'}, boxes ${recovered} recovered, ${suppressed} suppressed`;
 }
 
 function timeRow(name: string, { n, meanMs, cv, p50Ms, p95Ms, p99Ms, maxMs }: TimeSummary): string[] | undefined {

@@ -1,3 +1,4 @@
+import type { GuardReport, PatchFinding } from './guard-report.js';
 import type { SourceEvent } from './source.js';
 
 /** How a running stream is drawn: one node a stage, edges with their overflow policy. */
@@ -31,6 +32,19 @@ export interface StageStats {
   readonly inFlight: number;
 }
 
+/** What a stream's guard did since the stream began. */
+export interface GuardStats {
+  /** Delivered frames, by what the guard said of them. */
+  readonly frames: readonly { readonly state: GuardReport['state']; readonly reason?: string; readonly count: number }[];
+  /** Regions looked at closely: one for each frame that it is in. */
+  readonly patches: readonly { readonly verdict: PatchFinding['verdict']; readonly action: PatchFinding['action']; readonly count: number }[];
+  /** Inferences beside the one that every frame costs. */
+  readonly extraPasses: number;
+  /** Boxes. */
+  readonly recovered: number;
+  readonly suppressed: number;
+}
+
 export interface StreamStats {
   readonly stream: string;
   /** Delivered frames a second over the last seconds. */
@@ -41,6 +55,8 @@ export interface StreamStats {
   readonly endToEnd: TimeSummary;
   readonly stages: readonly StageStats[];
   readonly eventLoopDelay: TimeSummary;
+  /** Where the stream has a guard, from its first frame on. */
+  readonly guard?: GuardStats;
 }
 
 /** What the server may know of a running stream. */

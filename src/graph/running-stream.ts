@@ -160,6 +160,7 @@ export class RunningStream implements StreamView {
     booked.push(withRuntime(deliver, monitor));
     const endToEndMs = nowMs - result.frame.firstByteMs;
     this.#ledger.frameDelivered(booked, endToEndMs, nowMs);
+    if (result.guard) this.#ledger.guard.add(result.guard);
     return { stream: name, result, labels, timings: booked, endToEndMs, emittedEpochMs: epochMs(), droppedSinceLast: this.#ledger.losses.takeSince() };
   }
 
@@ -214,6 +215,7 @@ export class RunningStream implements StreamView {
 
   stats(): StreamStats {
     const ledger = this.#ledger;
+    const guard = ledger.guard.stats();
     return {
       stream: this.#plan.name,
       fps: ledger.fps(monotonicMs()),
@@ -223,6 +225,7 @@ export class RunningStream implements StreamView {
       endToEnd: ledger.endToEnd(),
       stages: ledger.stages(),
       eventLoopDelay: this.#plan.monitor.eventLoopDelay(),
+      ...(guard ? { guard } : {}),
     };
   }
 

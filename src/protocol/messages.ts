@@ -20,6 +20,16 @@ const policy = z
 
 // --- the frame ---
 
+/** Most that one frame lists, so that no picture makes a message without bound. */
+export const MAX_PATCHES = 64;
+export const MAX_SUPPRESSED = 100;
+
+const bbox = z.tuple([z.number(), z.number(), z.number(), z.number()]).describe('[x, y, width, height] in pixels of the source picture, as in COCO results');
+const verdict = z.enum(['adversarial', 'suspicious', 'benign']).describe('suspicious: not or not yet decided; only adversarial ones are acted on');
+const patchAction = z.enum(['filled', 'none']).describe('filled: detections are those of the picture without what the region shows');
+const guardState = z.enum(['guarded', 'degraded', 'unguarded']).describe("degraded: less than it would have done, for lack of budget. unguarded: the detector's own detections, unchecked");
+const guardReason = z.exactOptional(z.string().max(64)).describe('Why it is not guarded: budget, or an error code');
+
 const detection = z
   .object({
     id: z.int().min(0).describe('Index within the frame'),
@@ -27,9 +37,23 @@ const detection = z
     category_id: z.int().min(0).describe("Index into the stream's labels"),
     label: z.string(),
     score: z.number().min(0).max(1),
-    bbox: z.tuple([z.number(), z.number(), z.number(), z.number()]).describe('[x, y, width, height] in pixels of the source picture, as in COCO results'),
+    bbox,
+    guard: z
+      .exactOptional(z.enum(['untouched', 'recovered', 'suppressed']))
+      .describe('Where the stream has a guard. recovered: not found before a patch was taken out. suppressed: found, but made by a patch; only in suppressed'),
   })
   .meta({ title: 'Detection' });
+
+const patch = z
+  .object({
+    id: z.exactOptional(z.int().min(1)).describe('Same patch over several frames, where frames follow each other'),
+    bbox,
+    score: z.number().min(0).max(1).describe('How far predictions changed when the region was filled, against what is usual on clean pictures'),
+    verdict,
+    action: patchAction,
+    effect: z.exactOptional(z.enum(['hiding', 'appearing'])).describe('hiding: makes an object disappear. appearing: makes one appear where nothing is'),
+  })
+  .meta({ title: 'Patch', description: 'A region of the picture that the guard looked at closely.' });
 
 const stageTiming = z
   .object({
@@ -63,10 +87,15 @@ const frameBody = {
   timings: z.array(stageTiming).describe('What each stage cost; queue_ms and service_ms of all sum to end_to_end_ms'),
   end_to_end_ms: milliseconds.min(0).describe("From the frame's first byte in the server to all results"),
   dropped_since_last: z.record(z.string(), count).describe('Frames lost in the server since the last delivered one, by stage:reason'),
+  patches: z.exactOptional(z.array(patch).max(MAX_PATCHES)).describe('Where the stream has a guard: adversarial regions first, then by falling score'),
+  suppressed: z.exactOptional(z.array(detection).max(MAX_SUPPRESSED)).describe('Where the stream has a guard: what was found in the picture as it came, and is not delivered'),
+  guard: z
+    .exactOptional(z.object({ state: guardState, reason: guardReason, extra_passes: count.describe('Inferences beside the one that every frame costs') }))
+    .describe('Where the stream has a guard: what it could do for this frame'),
 };
 
 /** Parts of a frame that `subscribe.fields` may choose from; `type`, `stream` and `seq` are always there. */
-export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last'] as const;
+export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last', 'patches', 'suppressed', 'guard'] as const;
 export type FrameField = (typeof FRAME_FIELDS)[number];
 
 export const frameMessage = z.object({ ...frameHead, ...frameBody });
@@ -104,6 +133,16 @@ const timeSummary = z
   })
   .meta({ title: 'TimeSummary', description: 'Distribution of one time. A percentile is null where n is too small to say (64 for p90, 662 for p99, 4603 for p99.9).' });
 
+const guardStats = z
+  .object({
+    frames: z.array(z.object({ state: guardState, reason: guardReason, count })),
+    patches: z.array(z.object({ verdict, action: patchAction, count })).describe('Regions looked at closely, one for each frame that they are in'),
+    extra_passes: count,
+    recovered: count.describe('Boxes'),
+    suppressed: count.describe('Boxes'),
+  })
+  .meta({ title: 'GuardStats', description: 'What the guard did since the stream began.' });
+
 export const statsMessage = z
   .object({
     type: z.literal('stats'),
@@ -117,6 +156,7 @@ export const statsMessage = z
     end_to_end: timeSummary,
     stages: z.array(z.object({ stage: z.string(), queue: timeSummary, service: timeSummary, in_flight: count })),
     event_loop_delay: timeSummary,
+    guard: z.exactOptional(guardStats).describe('Where the stream has a guard'),
   })
   .meta({ title: 'stats', description: 'Counters and distributions of one stream since its start, once a second.' });
 
@@ -222,6 +262,8 @@ export const clientMessage = z.discriminatedUnion('type', [authMessage, subscrib
 
 export type FrameMessage = z.infer<typeof frameMessage>;
 export type DetectionMessage = FrameMessage['detections'][number];
+export type PatchMessage = z.infer<typeof patch>;
+export type GuardStatsMessage = z.infer<typeof guardStats>;
 export type StageTimingMessage = FrameMessage['timings'][number];
 export type PartialFrameMessage<F extends FrameField = FrameField> = Pick<FrameMessage, 'type' | 'stream' | 'seq' | F>;
 export type EventMessage = z.infer<typeof eventMessage>;

@@ -2,16 +2,20 @@ import type { Detections } from '../core/detections.js';
 import { NO_DETECTIONS } from '../core/detections.js';
 import type { AppError } from '../core/errors.js';
 import type { CaptureTime, Frame } from '../core/frame.js';
+import type { BoxOrigin, GuardReport, PatchFinding } from '../core/guard-report.js';
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
 import type { SourceEvent } from '../core/source.js';
-import type { StreamView, TimeSummary } from '../core/stream-view.js';
+import type { GuardStats, StreamView, TimeSummary } from '../core/stream-view.js';
+import { MAX_PATCHES, MAX_SUPPRESSED } from './messages.js';
 import type {
   DetectionMessage,
   ErrorMessage,
   EventMessage,
   FrameField,
   FrameMessage,
+  GuardStatsMessage,
   PartialFrameMessage,
+  PatchMessage,
   StageTimingMessage,
   StatsMessage,
   StreamInfo,
@@ -20,24 +24,25 @@ import type {
 
 /** A delivered frame as it goes over the wire: boxes to 0.01 px, scores to 4 decimals, times to the microsecond. Keeps nothing of the frame. */
 export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
-  const { frame, detections } = delivered.result;
+  const { frame, detections, guard } = delivered.result;
   return {
     type: 'frame',
     stream: delivered.stream,
     seq: frame.sequence,
     image: { width: frame.sourceSize.width, height: frame.sourceSize.height },
     time: toFrameTime(frame, delivered.emittedEpochMs),
-    detections: toDetectionMessages(detections ?? NO_DETECTIONS, delivered.labels),
+    detections: toDetectionMessages(detections ?? NO_DETECTIONS, delivered.labels, guard?.origins),
     timings: delivered.timings.map(toStageTimingMessage),
     end_to_end_ms: round3(delivered.endToEndMs),
     dropped_since_last: { ...delivered.droppedSinceLast },
+    ...(guard ? toGuardParts(guard, delivered.labels) : {}),
   };
 }
 
-/** The parts of a frame that a subscriber asked for. */
+/** The parts of a frame that a subscriber asked for, as far as this stream has them. */
 export function pickFields<F extends FrameField>(message: FrameMessage, fields: Iterable<F>): PartialFrameMessage<F> {
   const parts: [string, unknown][] = [['type', message.type], ['stream', message.stream], ['seq', message.seq]];
-  for (const field of fields) parts.push([field, message[field]]);
+  for (const field of fields) if (message[field] !== undefined) parts.push([field, message[field]]);
   return Object.fromEntries(parts) as PartialFrameMessage<F>;
 }
 
@@ -51,7 +56,7 @@ export function toEventMessage(stream: string, event: SourceEvent): EventMessage
 
 export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage {
   const stats = view.stats();
-  return {
+  const message: StatsMessage = {
     type: 'stats',
     stream: view.name,
     time: toRfc3339(epochMs),
@@ -69,6 +74,8 @@ export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage 
     })),
     event_loop_delay: toTimeSummaryMessage(stats.eventLoopDelay),
   };
+  if (stats.guard) message.guard = toGuardStatsMessage(stats.guard);
+  return message;
 }
 
 export function toStreamInfo(view: StreamView): StreamInfo {
@@ -105,20 +112,58 @@ function toFrameTime(frame: Frame, emittedEpochMs: number): FrameMessage['time']
   };
 }
 
-function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, labels: readonly string[]): DetectionMessage[] {
+function toGuardParts({ state, reason, patches, suppressed, extraPasses }: GuardReport, labels: readonly string[]): Pick<FrameMessage, 'patches' | 'suppressed' | 'guard'> {
+  const taken = new Array<'suppressed'>(suppressed.count).fill('suppressed');
+  return {
+    patches: [...patches].sort(byWeight).slice(0, MAX_PATCHES).map(toPatchMessage),
+    suppressed: toDetectionMessages(suppressed, labels, taken).slice(0, MAX_SUPPRESSED),
+    guard: { state, ...(reason === undefined ? {} : { reason }), extra_passes: extraPasses },
+  };
+}
+
+/** Adversarial ones first, then by falling score. */
+function byWeight(a: PatchFinding, b: PatchFinding): number {
+  return Number(b.verdict === 'adversarial') - Number(a.verdict === 'adversarial') || b.score - a.score;
+}
+
+function toPatchMessage({ trackId, xyxy, score, verdict, action, effect }: PatchFinding): PatchMessage {
+  const message: PatchMessage = { bbox: toBbox(xyxy, 0), score: round4(score), verdict, action };
+  if (trackId !== undefined) message.id = trackId;
+  if (effect !== undefined) message.effect = effect;
+  return message;
+}
+
+function toGuardStatsMessage({ frames, patches, extraPasses, recovered, suppressed }: GuardStats): GuardStatsMessage {
+  return {
+    frames: frames.map((entry) => ({ ...entry })),
+    patches: patches.map((entry) => ({ ...entry })),
+    extra_passes: extraPasses,
+    recovered,
+    suppressed,
+  };
+}
+
+function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, labels: readonly string[], origins?: readonly BoxOrigin[]): DetectionMessage[] {
   const messages: DetectionMessage[] = [];
   for (let i = 0; i < count; i++) {
-    const left = xyxy[4 * i]!;
-    const top = xyxy[4 * i + 1]!;
+    const origin = origins?.[i];
     messages.push({
       id: i,
       category_id: classId[i]!,
       label: labels[classId[i]!] ?? `class ${classId[i]!}`,
-      score: Math.round(confidence[i]! * 1e4) / 1e4,
-      bbox: [round2(left), round2(top), round2(xyxy[4 * i + 2]! - left), round2(xyxy[4 * i + 3]! - top)],
+      score: round4(confidence[i]!),
+      bbox: toBbox(xyxy, 4 * i),
+      ...(origin === undefined ? {} : { guard: origin }),
     });
   }
   return messages;
+}
+
+/** `[x, y, width, height]` of the corners from `at` on. */
+function toBbox(xyxy: ArrayLike<number>, at: number): [number, number, number, number] {
+  const left = xyxy[at]!;
+  const top = xyxy[at + 1]!;
+  return [round2(left), round2(top), round2(xyxy[at + 2]! - left), round2(xyxy[at + 3]! - top)];
 }
 
 function toStageTimingMessage(timing: StageTiming): StageTimingMessage {
@@ -154,6 +199,10 @@ function toTimeSummaryMessage(summary: TimeSummary): TimeSummaryMessage {
 
 function round2(value: number): number {
   return Math.round(value * 1e2) / 1e2;
+}
+
+function round4(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
 }
 
 function round3(value: number): number {

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 import type { DeliveredFrame } from '../core/result.js';
 import type { SourceState } from '../core/source.js';
-import type { StreamStats, StreamView } from '../core/stream-view.js';
+import type { GuardStats, StreamStats, StreamView } from '../core/stream-view.js';
 
 /** Upper bounds in seconds: from a pre-processing step to a stalled camera, with the frame times of 60, 30 and 15 fps in between. */
 const BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.066, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5];
@@ -122,9 +122,28 @@ export class ServerMetrics {
     counter('lynceus_source_reconnects_total', 'Times the source was connected again', ['stream'], (set) => {
       for (const { view } of this.#snapshot) set({ stream: view.name }, view.reconnects());
     });
+    counter('lynceus_patch_regions_total', 'Regions that the guard looked at closely, one for each frame they are in', ['stream', 'verdict', 'action'], (set) => {
+      for (const { stream, patches } of this.#guards()) for (const { verdict, action, count } of patches) set({ stream, verdict, action }, count);
+    });
+    counter('lynceus_guard_extra_passes_total', 'Inferences of the guard beside the one that every frame costs', ['stream'], (set) => {
+      for (const { stream, extraPasses } of this.#guards()) set({ stream }, extraPasses);
+    });
+    counter('lynceus_guard_frames_total', 'Frames by what the guard could do for them', ['stream', 'state', 'reason'], (set) => {
+      for (const { stream, frames } of this.#guards()) for (const { state, reason, count } of frames) set({ stream, state, reason: reason ?? '' }, count);
+    });
+    counter('lynceus_guard_boxes_total', 'Boxes that the guard brought back or took out', ['stream', 'origin'], (set) => {
+      for (const { stream, recovered, suppressed } of this.#guards()) {
+        set({ stream, origin: 'recovered' }, recovered);
+        set({ stream, origin: 'suppressed' }, suppressed);
+      }
+    });
     counter('lynceus_preview_encodes_total', 'Preview pictures encoded', ['stream'], (set) => {
       for (const [stream, count] of previews()) set({ stream }, count);
     });
+  }
+
+  #guards(): readonly (GuardStats & { readonly stream: string })[] {
+    return this.#snapshot.flatMap(({ stats: { stream, guard } }) => (guard ? [{ stream, ...guard }] : []));
   }
 
   #registerServer({ ws, version }: ServerMetricsOptions): void {
