@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   run: async () => (await import('./commands/run.js')).addRun,
   eval: async () => (await import('./commands/eval.js')).addEval,
   bench: async () => (await import('./commands/bench.js')).addBench,
+  guard: async () => (await import('./commands/guard/index.js')).addGuard,
   models: async () => (await import('./commands/models/index.js')).addModels,
   graph: async () => (await import('./commands/graph.js')).addGraph,
   schema: async () => (await import('./commands/schema.js')).addSchema,

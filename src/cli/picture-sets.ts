@@ -80,8 +80,35 @@ async function videoPictures(path: string, limit: number): Promise<PictureSet> {
   };
 }
 
-/** Turns a source's frames, which come when they come, into pictures that are asked for one by one. */
-async function* pictures(format: FrameFormat, open: (pool: FramePool) => Promise<Source>, limit: number): AsyncIterable<FittedPicture> {
+/** Every so many-th picture of a set, so that `limit` at most are left, from all over it: neighbours in a video look alike. */
+export function spreadPictures(set: PictureSet, limit: number): PictureSet {
+  if (!Number.isFinite(set.count) || set.count <= limit) return set;
+  const step = set.count / limit;
+  return {
+    description: `${set.description}, every ${step.toFixed(1)}th`,
+    count: limit,
+    async *read(format) {
+      let index = 0;
+      let given = 0;
+      for await (const picture of set.read(format)) {
+        if (Math.floor(index / step) !== Math.floor((index - 1) / step)) {
+          yield picture;
+          given += 1;
+        }
+        index += 1;
+        // A container may hold more frames than it says.
+        if (given >= limit) return;
+      }
+    },
+  };
+}
+
+/**
+ * Turns a source's frames, which come when they come, into pictures that are asked for one by one.
+ *
+ * @param ending ends them before the source does.
+ */
+export async function* pictures(format: FrameFormat, open: (pool: FramePool) => Promise<Source>, limit: number, ending?: AbortSignal): AsyncIterable<FittedPicture> {
   const pool = new FramePool(POOL_FRAMES, frameBytes(format));
   const source = await open(pool);
   const waiting: Frame[] = [];
@@ -100,6 +127,7 @@ async function* pictures(format: FrameFormat, open: (pool: FramePool) => Promise
     error: finish,
     complete: () => finish(),
   });
+  ending?.addEventListener('abort', () => finish(), { once: true });
   try {
     for (let given = 0; given < limit; ) {
       const frame = waiting.shift();
