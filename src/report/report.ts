@@ -8,7 +8,14 @@ export type Block =
   | { readonly kind: 'table'; readonly header: readonly string[]; readonly rows: readonly (readonly Cell[])[]; readonly caption?: string }
   /** Markup of `drawPlot`. */
   | { readonly kind: 'plot'; readonly markup: string; readonly caption: string }
-  | { readonly kind: 'picture'; readonly png: Uint8Array; readonly caption: string };
+  | { readonly kind: 'picture'; readonly png: Uint8Array; readonly caption: string }
+  /** Side by side, to be compared. */
+  | { readonly kind: 'panels'; readonly panels: readonly Panel[]; readonly caption: string };
+
+export interface Panel {
+  readonly title: string;
+  readonly jpeg: Uint8Array;
+}
 
 export interface Section {
   readonly title: string;
@@ -58,9 +65,16 @@ function renderBlock(block: Block): string {
       return renderTable(block);
     case 'plot':
       return `<figure>${block.markup}<figcaption>${escapeHtml(block.caption)}</figcaption></figure>`;
+    case 'panels':
+      return `<figure><div class="panels">${block.panels.map(renderPanel).join('')}</div><figcaption>${escapeHtml(block.caption)}</figcaption></figure>`;
     case 'picture':
       return `<figure><img alt="${escapeHtml(block.caption)}" src="data:image/png;base64,${Buffer.from(block.png).toString('base64')}"><figcaption>${escapeHtml(block.caption)}</figcaption></figure>`;
   }
+}
+
+function renderPanel({ title, jpeg }: Panel): string {
+  const name = escapeHtml(title);
+  return `<div><img alt="${name}" src="data:image/jpeg;base64,${Buffer.from(jpeg).toString('base64')}"><span>${name}</span></div>`;
 }
 
 function renderTable({ header, rows, caption }: Extract<Block, { kind: 'table' }>): string {

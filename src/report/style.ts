@@ -13,6 +13,9 @@ code { font: 13px/1.4 ui-monospace, monospace; }
 figure { margin: 16px 0; }
 figure svg { max-width: 100%; height: auto; overflow: visible; }
 figure img { max-width: 100%; }
+.panels { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 8px; }
+.panels img { width: 100%; display: block; }
+.panels span { color: var(--soft); font-size: 13px; }
 figcaption, caption { color: var(--soft); font-size: 13px; text-align: left; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 8px 0; }

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { AppError } from '../../core/errors.js';
 import type { Sink } from '../../core/sink.js';
 import type { StreamDefinition } from '../../config/stream-definition.js';
@@ -14,6 +14,8 @@ import { DEFAULT_MODEL } from '../definitions.js';
 import { createLog } from '../log.js';
 import { openStore } from '../models.js';
 import { Pipeline } from '../pipeline.js';
+import { addPlacementOptions } from '../placement-options.js';
+import type { RobustnessOptions } from '../robustness/eval-robustness.js';
 import { print, progressBar, textTable } from '../terminal.js';
 
 /** Low, so that the whole precision-recall curve is there: a higher one cuts its tail off. */
@@ -21,27 +23,37 @@ const EVALUATION_CONFIDENCE = 0.001;
 /** COCO counts no more detections of a picture. */
 const COCO_MAX_DETECTIONS = 100;
 
-interface EvalOptions {
-  model: string;
-  confidence: number;
-  iou?: number;
-  bestClass?: boolean;
-  results?: string;
-  json?: boolean;
+interface EvalOptions extends RobustnessOptions {
+  readonly results?: string;
 }
 
 export function addEval(program: Command): void {
-  program
+  const command = program
     .command('eval')
-    .description('Score a model on a dataset as COCO does: mAP50, mAP50-95, by class and by size, with confidence intervals.')
-    .argument('<dataset>', 'folder: COCO, MOTChallenge or KITTI tracking')
+    .description('Score a model on a dataset as COCO does: mAP50, mAP50-95, by class and by size, with confidence intervals. With --attack or --guard: how it stands adversarial patches.')
+    .argument('<dataset>', 'folder: COCO, MOTChallenge or KITTI tracking; with --attack or --guard also a video with gt.txt beside it')
     .option('--model <id>', 'model id or path', DEFAULT_MODEL)
     .option('--confidence <0..1>', 'confidence threshold', parseFraction, EVALUATION_CONFIDENCE)
     .option('--iou <0..1>', "threshold of non-maximum suppression (the model's own)", parseFraction)
     .option('--best-class', 'one class a box, the best; otherwise every class over the threshold counts, as usual for COCO')
-    .option('--results <file>', 'write the detections in the format of COCO results')
+    .option('--results <file>', 'write the detections in the format of COCO results (without --attack and --guard)')
     .option('--json', 'print JSON')
-    .action(evaluateModel);
+    .optionsGroup('Under attack:')
+    .option('--attack <patch>', 'the picture of a patch, or a folder of them: attack the dataset and measure')
+    .addOption(new Option('--guard <what>', 'the defence: the guard (with --attack on unless told otherwise), none, or local gradient smoothing, a baseline').choices(['on', 'off', 'lgs']))
+    .option('--no-time', 'each frame of a recording by itself, as unrelated pictures are measured anyhow')
+    .option('--pareto', 'compare all defences, by robustness and time')
+    .option('--threshold <0..1>', "from which score on a user acts on a box (the model's own)", parseFraction)
+    .option('--profile <file>', "a clean profile (guard.json) that counts instead of the model's own")
+    .option('--gt <file>', 'ground truth of a video as MOTChallenge writes it (gt.txt beside it)')
+    .option('--report <folder>', 'write a page with plots and pictures');
+  addPlacementOptions(command).action(evaluateWhatIsAsked);
+}
+
+async function evaluateWhatIsAsked(data: string, options: EvalOptions): Promise<void> {
+  if (options.attack === undefined && options.guard === undefined && !options.pareto) return evaluateModel(data, options);
+  const { evaluateRobustness } = await import('../robustness/eval-robustness.js');
+  return evaluateRobustness(data, options);
 }
 
 async function evaluateModel(folder: string, options: EvalOptions): Promise<void> {

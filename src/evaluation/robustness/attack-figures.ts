@@ -10,6 +10,8 @@ export interface AttackOutcome {
   /** Absent where no defence is measured. */
   readonly defended?: RunOutcome | undefined;
   readonly patches: readonly PlacedPatch[];
+  /** False for a defence that doesn't say where patches are; true where absent. */
+  readonly findsRegions?: boolean;
 }
 
 export interface AttackFigures {
@@ -18,6 +20,7 @@ export interface AttackFigures {
   readonly defended: RunScore | null;
   /** Also null where the attack does no harm to speak of. */
   readonly recovered: RecoveredShare | null;
+  /** Also null where the defence doesn't say where patches are. */
   readonly regions: RegionScore | null;
   readonly work: DefenceWork | null;
   /** For each patch whether it did harm. */
@@ -25,7 +28,7 @@ export interface AttackFigures {
 }
 
 /** @param clean the score of the run without attack and without defence. */
-export function attackFigures({ attacked, defended, patches }: AttackOutcome, clean: ScoredRun, options: ScoringOptions): AttackFigures {
+export function attackFigures({ attacked, defended, patches, findsRegions = true }: AttackOutcome, clean: ScoredRun, options: ScoringOptions): AttackFigures {
   const without = scoreRun(attacked, options, clean);
   const harmful = harmfulPatches(patches, clean.matches, without.matches);
   if (!defended) return { attacked: without.score, defended: null, recovered: null, regions: null, work: null, harmful };
@@ -34,7 +37,7 @@ export function attackFigures({ attacked, defended, patches }: AttackOutcome, cl
     attacked: without.score,
     defended: withDefence.score,
     recovered: recoveredShare(clean.rankings, without.rankings, withDefence.rankings, options.truth.images.length, options.bootstrap),
-    regions: scoreRegions(defended, patches, harmful),
+    regions: findsRegions ? scoreRegions(defended, patches, harmful) : null,
     work: defenceWork(defended),
     harmful,
   };

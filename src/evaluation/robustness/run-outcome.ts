@@ -8,6 +8,8 @@ export interface FoundBox {
   readonly score: number;
   /** Undefined where the dataset has no category of the model's label. */
   readonly categoryId: number | undefined;
+  /** True where a guard found it behind a patch. */
+  readonly recovered?: boolean;
 }
 
 /** What one run made of one picture. */

@@ -1,0 +1,147 @@
+import { type PatchMeasurement, DEFENCE_NAMES, type DefencePoint, type Measurement } from './measure.js';
+import { drawPlot, Plot } from '../../report/plot.js';
+import { type Block, type Cell, renderReport, type Section } from '../../report/report.js';
+import type { RunScore } from '../../evaluation/robustness/run-score.js';
+import { meanOf } from '../../evaluation/robustness/attack-figures.js';
+import type { Defence } from './run-defence.js';
+import { percent } from './robustness-text.js';
+import { LEGEND } from './show-pictures.js';
+
+export interface RobustnessReportOptions {
+  readonly title: string;
+  readonly defence: Defence;
+  readonly command: string;
+  readonly facts: readonly (readonly [name: string, value: string])[];
+}
+
+/** The page that goes with a measurement. */
+export function renderRobustnessReport(measured: Measurement, { title, defence, command, facts }: RobustnessReportOptions): string {
+  const sections: Section[] = [
+    ...(measured.attacks.length > 0 ? [attacksSection(measured, defence)] : []),
+    cleanSection(measured, defence),
+    ...(measured.points.length > 2 ? [paretoSection(measured.points)] : []),
+    ...measured.attacks.flatMap(picturesSection),
+  ];
+  return renderReport({ title, conclusion: conclusionOf(measured, defence), command, facts, sections });
+}
+
+function conclusionOf({ clean, cleanDefended, attacks }: Measurement, defence: Defence): string {
+  const mean = (figure: (patch: PatchMeasurement['figures']) => number | null | undefined) => meanOf(attacks.map(({ figures }) => figure(figures)));
+  const attacked = mean(({ attacked: score }) => score.ap50);
+  const guarded = mean(({ defended }) => defended?.ap50);
+  const recovered = mean(({ recovered: share }) => share?.share);
+  if (attacks.length === 0) return `On clean pictures AP50 is ${percent(clean.ap50)} % without a defence and ${percent(cleanDefended?.score.ap50)} % with: ${DEFENCE_NAMES[defence]}.`;
+  const drop = `${attacks.length === 1 ? 'The patch takes' : `${attacks.length} patches take`} AP50 from ${percent(clean.ap50)} % to ${percent(attacked)} %${attacks.length === 1 ? '' : ' (mean)'}`;
+  if (guarded === null) return `${drop}; there is no defence.`;
+  return `${drop}; ${DEFENCE_NAMES[defence]} brings it back to ${percent(guarded)} %${recovered === null ? '' : `, ${percent(recovered)} % of what was lost`}.`;
+}
+
+interface Bar {
+  readonly patch: string;
+  readonly state: string;
+  readonly ap50: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+function attacksSection(measured: Measurement, defence: Defence): Section {
+  const { controls, attacks } = measured;
+  const rows = [...controls, ...attacks].map(attackRow);
+  const header = ['', 'attacked', 'guarded', 'recovered', '95 % interval', 'hits', 'harmful', 'precision', 'touching', 'disappeared', 'then', 'extra passes'];
+  const caption =
+    'AP50 and shares in %. Hits: patches that a region overlaps by IoU 0.3, of all and of those that did harm. Precision: regions that overlap a patch by IoU 0.3 (touching: 0.1). Disappeared: objects found clean and not found attacked, then behind the defence. Extra passes a picture.';
+  return {
+    title: 'Under attack',
+    blocks: [
+      { kind: 'plot', markup: drawBars(measured, defence), caption: 'AP50 of the judged classes for the controls (grey and noise squares) and each patch; lines are 95 % intervals over the pictures.' },
+      { kind: 'table', header, rows, caption },
+    ],
+  };
+}
+
+function drawBars({ clean, controls, attacks }: Measurement, defence: Defence): string {
+  const bars = [...controls, ...attacks].flatMap(({ name, figures: { attacked, defended } }) => [...bar(name, 'clean', clean), ...bar(name, 'attacked', attacked), ...(defended ? bar(name, DEFENCE_NAMES[defence], defended) : [])]);
+  const states = [...new Set(bars.map(({ state }) => state))];
+  return drawPlot({
+    height: 120 + 52 * (controls.length + attacks.length),
+    marginLeft: 150,
+    x: { domain: [0, 100], label: 'AP50, %', grid: true },
+    y: { axis: null, domain: states },
+    fy: { label: null, domain: [...controls, ...attacks].map(({ name }) => name) },
+    color: { legend: true, domain: states, range: ['#8a949e', '#d1495b', '#2a9d8f'] },
+    marks: [
+      Plot.barX(bars, { x: 'ap50', y: 'state', fy: 'patch', fill: 'state' }),
+      Plot.ruleY(bars, { x1: 'low', x2: 'high', y: 'state', fy: 'patch', stroke: 'currentColor', strokeWidth: 1.2 }),
+      Plot.text(bars, { x: 'high', y: 'state', fy: 'patch', text: ({ ap50 }: Bar) => ap50.toFixed(1), dx: 4, textAnchor: 'start', fontSize: 11 }),
+    ],
+  });
+}
+
+function bar(patch: string, state: string, { ap50, ap50Interval }: RunScore): Bar[] {
+  if (ap50 === null) return [];
+  return [{ patch, state, ap50: ap50 * 100, low: (ap50Interval?.low ?? ap50) * 100, high: (ap50Interval?.high ?? ap50) * 100 }];
+}
+
+function attackRow({ name, figures: { attacked, defended, recovered, regions, work } }: PatchMeasurement): Cell[] {
+  const interval = recovered ? `${percent(recovered.interval.low)} to ${percent(recovered.interval.high)}` : '-';
+  return [
+    name,
+    percent(attacked.ap50),
+    percent(defended?.ap50),
+    percent(recovered?.share),
+    interval,
+    percent(regions?.hitRate),
+    percent(regions?.hitRateHarmful),
+    percent(regions?.precision),
+    percent(regions?.precisionTouching),
+    percent(attacked.disappearanceRate),
+    percent(defended?.disappearanceRate),
+    work?.extraPasses?.toFixed(2) ?? '-',
+  ];
+}
+
+function cleanSection({ clean, cleanDefended, latency }: Measurement, defence: Defence): Section {
+  const row = (name: string, score: RunScore): Cell[] => [name, percent(score.ap50), percent(score.ap50All), percent(score.truePositiveRate), percent(score.misclassificationRate), score.hallucinationsPerImage.toFixed(3)];
+  const header = ['', 'AP50', 'AP50, all classes', 'true positives', 'misclassified', 'hallucinations a picture'];
+  const rows = [row('no defence', clean), ...(cleanDefended ? [row(DEFENCE_NAMES[defence], cleanDefended.score)] : [])];
+  const blocks: Block[] = [{ kind: 'table', header, rows, caption: 'Shares in %, at the threshold of a user but for AP50.' }];
+  if (cleanDefended) {
+    const { flagged, extraPasses, states } = cleanDefended.work;
+    const stateText = Object.entries(states).map(([state, count]) => `${count} ${state}`);
+    blocks.push({ kind: 'text', text: `${percent(flagged)} % of the clean pictures are flagged, ${extraPasses?.toFixed(3) ?? '-'} extra passes each (${stateText.join(', ')}).` });
+  }
+  if (latency) {
+    const p99 = latency.p99Ms === null ? '' : `, p99 ${latency.p99Ms.toFixed(2)} ms`;
+    blocks.push({ kind: 'text', text: `Added time a picture, clean and attacked: p50 ${latency.p50Ms.toFixed(2)} ms${p99}, mean ${latency.meanMs.toFixed(2)} ms, n ${latency.n}.` });
+  }
+  return { title: 'What the defence costs', blocks };
+}
+
+function paretoSection(points: readonly DefencePoint[]): Section {
+  const shown = points.flatMap(({ defence, attackedAp50, latency }) => (attackedAp50 === null ? [] : [{ name: DEFENCE_NAMES[defence], ap50: attackedAp50 * 100, ms: latency?.meanMs ?? 0 }]));
+  const rows = points.map(({ defence, cleanAp50, attackedAp50, latency }): Cell[] => [DEFENCE_NAMES[defence], percent(cleanAp50), percent(attackedAp50), ...latencyCells(latency)]);
+  const markup = drawPlot({
+    height: 340,
+    x: { label: 'mean added time a picture, ms', grid: true, nice: true },
+    y: { domain: [0, 100], label: 'AP50 under attack, %', grid: true },
+    marks: [Plot.dot(shown, { x: 'ms', y: 'ap50', r: 5, fill: '#2a9d8f' }), Plot.text(shown, { x: 'ms', y: 'ap50', text: 'name', dy: -12 })],
+  });
+  return {
+    title: 'Robustness against time',
+    blocks: [
+      { kind: 'plot', markup, caption: 'Mean AP50 over the patches against what each defence adds to the time of a picture. Up and to the left is better.' },
+      { kind: 'table', header: ['', 'AP50 clean', 'AP50 attacked', 'added mean', 'p50', 'p99'], rows },
+    ],
+  };
+}
+
+function latencyCells(latency: DefencePoint['latency']): Cell[] {
+  if (!latency) return ['0', '0', '0'];
+  return [latency.meanMs, latency.p50Ms, latency.p99Ms].map((ms) => (ms === null ? '-' : `${ms.toFixed(2)} ms`));
+}
+
+function picturesSection({ name, pictures }: PatchMeasurement): Section[] {
+  if (pictures.length === 0) return [];
+  const blocks = pictures.map(({ caption, panels }): Block => ({ kind: 'panels', panels, caption }));
+  return [{ title: `${name}: failures first, then successes`, blocks: [{ kind: 'text', text: LEGEND }, ...blocks] }];
+}
