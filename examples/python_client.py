@@ -24,7 +24,7 @@ async def main() -> None:
     # Iterating over connect() reconnects with growing waits.
     async for socket in connect(URL, subprotocols=["lynceus.v1.json"], additional_headers=headers):
         try:
-            await socket.send(json.dumps({"type": "subscribe", "streams": ["*"], "fields": ["detections", "end_to_end_ms"]}))
+            await socket.send(json.dumps({"type": "subscribe", "streams": ["*"], "fields": ["detections", "end_to_end_ms", "patches", "guard"]}))
             async for text in socket:
                 message = json.loads(text)
                 if message["type"] == "frame":
@@ -47,7 +47,18 @@ async def main() -> None:
 
 def line(frame: dict) -> str:
     found = ", ".join(f"{d['label']} {d['score']:.2f} {[round(v) for v in d['bbox']]}" for d in frame["detections"])
-    return f"{frame['stream']} #{frame['seq']} {frame['end_to_end_ms']:.1f} ms  {found or '-'}"
+    return f"{frame['stream']} #{frame['seq']} {frame['end_to_end_ms']:.1f} ms  {found or '-'}{guard_note(frame)}"
+
+
+def guard_note(frame: dict) -> str:
+    """What a guarded stream did about patches; nothing for other streams."""
+    if "guard" not in frame:
+        return ""
+    patches = [p for p in frame.get("patches", []) if p["verdict"] == "adversarial"]
+    recovered = sum(d.get("guard") == "recovered" for d in frame["detections"])
+    if not patches and frame["guard"]["state"] == "guarded":
+        return ""
+    return f"  [{frame['guard']['state']}: {len(patches)} patches, {recovered} boxes recovered]"
 
 
 try:

@@ -2,6 +2,7 @@ import Ajv2020 from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Detections, NO_DETECTIONS } from '../../src/core/detections.js';
 import { AppError } from '../../src/core/errors.js';
 import {
   clientMessage,
@@ -9,6 +10,8 @@ import {
   eventMessage,
   FRAME_FIELDS,
   frameMessage,
+  MAX_PATCHES,
+  MAX_SUPPRESSED,
   partialFrameMessage,
   pickFields,
   statsMessage,
@@ -18,7 +21,7 @@ import {
   toStatsMessage,
 } from '../../src/protocol/index.js';
 import { schemas } from '../../src/protocol/schemas.js';
-import { fakeDelivered, fakeFrame, fakeStream } from '../server/fixture.js';
+import { fakeDelivered, fakeFrame, fakeGuardReport, fakeStream } from '../server/fixture.js';
 
 const ajv = new Ajv2020.default({ strict: true, allowUnionTypes: true });
 addFormats.default(ajv);
@@ -35,6 +38,8 @@ describe('frame messages', () => {
   test.each([
     ['no detections', { detections: 0 }],
     ['several', { detections: 5, dropped: { 'source:pool_exhausted': 2 } }],
+    ['guarded', { guard: fakeGuardReport() }],
+    ['unguarded, with a reason', { guard: fakeGuardReport({ state: 'unguarded', reason: 'ERR_WORKER_DIED', patches: [], suppressed: NO_DETECTIONS, extraPasses: 0 }) }],
     ['capture time unknown', { capture: { epochMs: undefined, clock: 'container_pts' as const, uncertaintyMs: undefined } }],
   ])('%s: are what the schemas say', (_, options) => {
     const frame = fakeFrame(stream, 3, options);
@@ -52,16 +57,50 @@ describe('frame messages', () => {
     frame.release();
   });
 
-  test('any choice of fields is a valid frame with just these fields', () => {
+  test('with a guard, every region and every box says what became of it', () => {
+    const frame = fakeFrame(stream, 3);
+    const message = toFrameMessage(fakeDelivered(stream, frame, { guard: fakeGuardReport() }));
+    frame.release();
+    expect(message.guard).toEqual({ state: 'guarded', extra_passes: 1 });
+    expect(message.patches).toEqual([
+      { id: 3, bbox: [40, 30, 40, 40], score: 0.8765, verdict: 'adversarial', action: 'filled', effect: 'hiding' },
+      { bbox: [300, 300, 80.13, 60], score: 0.25, verdict: 'benign', action: 'none' },
+    ]);
+    expect(message.detections.map(({ guard }) => guard)).toEqual(['recovered', 'untouched']);
+    expect(message.suppressed).toEqual([{ id: 0, category_id: 0, label: 'person', score: 0.75, bbox: [500, 100, 120, 200], guard: 'suppressed' }]);
+  });
+
+  test('without a guard there is no word of one', () => {
     const frame = fakeFrame(stream, 3);
     const message = toFrameMessage(fakeDelivered(stream, frame));
+    frame.release();
+    expect(JSON.stringify(message)).not.toMatch(/guard|patches|suppressed/);
+  });
+
+  test('a picture full of patches makes no message without bound: the adversarial ones and the highest scores stay', () => {
+    const patches = Array.from({ length: 200 }, (_, i) => ({ xyxy: [i, 0, i + 9, 9], score: i / 200, verdict: i === 5 ? 'adversarial' : 'suspicious', action: 'none' }) as const);
+    const suppressed: Detections = { count: 300, xyxy: new Float32Array(1200), confidence: new Float32Array(300).fill(0.5), classId: new Int32Array(300), boxesBeforeNms: 300 };
+    const frame = fakeFrame(stream, 3);
+    const message = toFrameMessage(fakeDelivered(stream, frame, { guard: fakeGuardReport({ patches, suppressed }) }));
+    frame.release();
+    expect(errorsOf('frame', message)).toEqual([]);
+    expect(message.patches!.slice(0, 3).map(({ bbox }) => bbox[0])).toEqual([5, 199, 198]);
+    expect([message.patches!.length, message.suppressed!.length]).toEqual([MAX_PATCHES, MAX_SUPPRESSED]);
+  });
+
+  test.each([
+    ['a guard', { guard: fakeGuardReport() }, [...FRAME_FIELDS]],
+    ['none', {}, FRAME_FIELDS.filter((field) => !['patches', 'suppressed', 'guard'].includes(field))],
+  ])('with %s, any choice of fields is a valid frame with just those of them that the stream has', (_, options, present) => {
+    const frame = fakeFrame(stream, 3);
+    const message = toFrameMessage(fakeDelivered(stream, frame, options));
     frame.release();
     fc.assert(
       fc.property(fc.subarray([...FRAME_FIELDS]), (fields) => {
         const picked = pickFields(message, fields);
         expect(partialFrameMessage.parse(picked)).toEqual(picked);
         expect(errorsOf('frame', picked)).toEqual([]);
-        expect(Object.keys(picked).sort()).toEqual(['type', 'stream', 'seq', ...fields].sort());
+        expect(Object.keys(picked).sort()).toEqual(['type', 'stream', 'seq', ...fields.filter((field) => present.includes(field))].sort());
       }),
     );
   });
@@ -73,6 +112,11 @@ describe('other messages', () => {
     const empty = toStatsMessage(stream, 0);
     expect(statsMessage.parse(empty).end_to_end).toEqual({ n: 0, mean_ms: null, variance_ms2: null, cv: null, min_ms: null, max_ms: null, p50_ms: null, p90_ms: null, p95_ms: null, p99_ms: null, p999_ms: null });
     expect(errorsOf('stats', JSON.parse(JSON.stringify(empty)))).toEqual([]);
+    expect(empty).not.toHaveProperty('guard');
+    stream.guard = { frames: [{ state: 'degraded', reason: 'budget', count: 2 }], patches: [{ verdict: 'adversarial', action: 'filled', count: 5 }], extraPasses: 3, recovered: 4, suppressed: 0 };
+    const guarded = toStatsMessage(stream, 0);
+    expect(statsMessage.parse(guarded).guard).toEqual({ frames: stream.guard.frames, patches: stream.guard.patches, extra_passes: 3, recovered: 4, suppressed: 0 });
+    expect(errorsOf('stats', JSON.parse(JSON.stringify(guarded)))).toEqual([]);
     stream.delivered = 700;
     expect(statsMessage.parse(toStatsMessage(stream, 0)).end_to_end).toMatchObject({ n: 700, p90_ms: 19.6, p99_ms: 30.8, p999_ms: null });
   });

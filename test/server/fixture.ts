@@ -2,9 +2,10 @@ import pino from 'pino';
 import { FramePool } from '../../src/core/frame-pool.js';
 import { Frame, frameBytes, type CaptureTime, type FrameFormat, type Size } from '../../src/core/frame.js';
 import { fitImage } from '../../src/core/image-fit.js';
+import type { GuardReport } from '../../src/core/guard-report.js';
 import type { DeliveredFrame, StageTiming } from '../../src/core/result.js';
 import type { SourceEvent } from '../../src/core/source.js';
-import type { StreamStats, StreamView, TimeSummary } from '../../src/core/stream-view.js';
+import type { GuardStats, StreamStats, StreamView, TimeSummary } from '../../src/core/stream-view.js';
 import { startServer, type LynceusServer, type ServerOptions } from '../../src/server/server.js';
 
 /** What a running stream would show and deliver, with the numbers chosen here. */
@@ -34,6 +35,8 @@ export interface FakeStream extends StreamView {
   event: SourceEvent | undefined;
   delivered: number;
   drops: StreamStats['dropped'];
+  /** Where the stream has a guard. */
+  guard: GuardStats | undefined;
   readonly pool: FramePool;
 }
 
@@ -48,6 +51,7 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
     event: { epochMs: Date.UTC(2026, 0, 2, 3, 4, 5, 678), state: 'running', message: 'frames come' },
     delivered: 0,
     drops: [],
+    guard: undefined,
     lastEvent: () => stream.event,
     reconnects: () => 2,
     stats: () => ({
@@ -59,6 +63,7 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
       endToEnd: summary(stream.delivered, 14),
       stages: [{ stage: 'detect', queue: summary(stream.delivered, 0.4), service: summary(stream.delivered, 9), inFlight: 1 }],
       eventLoopDelay: summary(stream.delivered, 0.2),
+      ...(stream.guard ? { guard: stream.guard } : {}),
     }),
     describe: () => ({
       stream: name,
@@ -76,6 +81,22 @@ export interface FakeFrameOptions {
   readonly capture?: CaptureTime;
   readonly sourceSize?: Size;
   readonly format?: FrameFormat;
+  readonly guard?: GuardReport;
+}
+
+/** A patch on the first of two objects, which came back, and a box of a patch that was taken out. */
+export function fakeGuardReport(overrides: Partial<GuardReport> = {}): GuardReport {
+  return {
+    state: 'guarded',
+    patches: [
+      { xyxy: [300, 300, 380.126, 360], score: 0.25, verdict: 'benign', action: 'none' },
+      { trackId: 3, xyxy: [40, 30, 80, 70], score: 0.87654, verdict: 'adversarial', action: 'filled', effect: 'hiding' },
+    ],
+    origins: ['recovered', 'untouched'],
+    suppressed: { count: 1, xyxy: Float32Array.of(500, 100, 620, 300), confidence: Float32Array.of(0.75), classId: Int32Array.of(0), boxesBeforeNms: 1 },
+    extraPasses: 1,
+    ...overrides,
+  };
 }
 
 export function fakeFrame(stream: FakeStream, sequence: number, options: FakeFrameOptions = {}): Frame {
@@ -114,6 +135,7 @@ export function fakeDelivered(stream: FakeStream, frame: Frame, options: FakeFra
         classId: Int32Array.from({ length: count }, (_, i) => i % stream.labels.length),
         boxesBeforeNms: 3 * count,
       },
+      ...(options.guard ? { guard: options.guard } : {}),
     },
     timings: [timing('source', 0, 0, 1), timing('detect', 1, 1.5, 10.5)],
     endToEndMs: 10.5,

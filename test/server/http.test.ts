@@ -183,6 +183,13 @@ describe('metrics', () => {
     await start();
     const [door] = streams;
     for (let seq = 0; seq < 5; seq++) deliver(server!, door!, seq, { detections: 3 });
+    door!.guard = {
+      frames: [{ state: 'guarded', count: 4 }, { state: 'unguarded', reason: 'ERR_INFERENCE_FAILED', count: 1 }],
+      patches: [{ verdict: 'adversarial', action: 'filled', count: 3 }, { verdict: 'benign', action: 'none', count: 2 }],
+      extraPasses: 6,
+      recovered: 3,
+      suppressed: 1,
+    };
     door!.drops = [{ stage: 'detect', reason: 'replaced_by_newer', count: 7 }];
     const { text, headers } = await get('/metrics');
     expect(headers.get('content-type')).toContain('text/plain');
@@ -203,11 +210,19 @@ describe('metrics', () => {
       'lynceus_boxes_before_nms_sum{stream="front-door",stage="detect"} 185',
       'lynceus_end_to_end_latency_seconds_count{stream="front-door"} 5',
       'lynceus_frame_age_seconds{stream="front-door"} 0.1',
+      'lynceus_patch_regions_total{stream="front-door",verdict="adversarial",action="filled"} 3',
+      'lynceus_patch_regions_total{stream="front-door",verdict="benign",action="none"} 2',
+      'lynceus_guard_extra_passes_total{stream="front-door"} 6',
+      'lynceus_guard_frames_total{stream="front-door",state="guarded",reason=""} 4',
+      'lynceus_guard_frames_total{stream="front-door",state="unguarded",reason="ERR_INFERENCE_FAILED"} 1',
+      'lynceus_guard_boxes_total{stream="front-door",origin="recovered"} 3',
       'lynceus_ws_clients 0',
       `lynceus_build_info{version="0.0.0-test",node="${process.version}"} 1`,
     ]) {
       expect(text.split('\n')).toContain(line);
     }
+    // The stream without a guard says nothing of one.
+    expect(text).not.toMatch(/lynceus_(guard|patch)\w*\{stream="yard"/);
     expect(text).toMatch(/^process_cpu_seconds_total /m);
     expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds /m);
   });
