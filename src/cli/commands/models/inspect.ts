@@ -12,6 +12,7 @@ import { inspectModel, type ModelFacts } from '../../../onnx/inspect.js';
 import { prepareInput } from '../../../onnx/prepare/prepare-input.js';
 import { openStore } from '../../models.js';
 import { bold, print, textTable } from '../../terminal.js';
+import { guardFacts, guardText, type GuardFacts } from './guard-facts.js';
 import { addModelOptions, toAddOptions, type ModelOptions } from './model-options.js';
 import { saySelfCheck } from './self-check-text.js';
 
@@ -42,18 +43,20 @@ export function addInspect(models: Command): void {
 }
 
 async function inspect(id: string, { json, selfCheck: pngPath, ...options }: InspectOptions): Promise<void> {
-  const { manifest, onnx, folder } = await openModel(openStore(), id, options);
+  const store = openStore();
+  const { manifest, onnx, folder } = await openModel(store, id, options);
   const facts = inspectModel(onnx);
   const macs = macsOf(onnx, manifest);
   const assumptions = assumptionsOf(manifest);
+  const guard = await guardFacts(store, folder === undefined ? undefined : id, manifest, onnx);
   const checked = pngPath === undefined ? undefined : await selfCheck({ manifest, onnx }, options.testImage);
   if (checked) await writeFile(pngPath!, checked.png);
   const report = checked?.report ?? keptReport(manifest);
   if (json) {
-    print(JSON.stringify({ manifest, facts: { ...facts, convolutionMacs: macs }, assumptions, selfCheck: report ?? null }, null, 2));
+    print(JSON.stringify({ manifest, facts: { ...facts, convolutionMacs: macs }, assumptions, selfCheck: report ?? null, guard }, null, 2));
     return;
   }
-  print(`${bold(manifest.id)}\n${rowsText(factRows(manifest, facts, macs, folder, report))}\n\n${assumptionText(assumptions)}`);
+  print(`${bold(manifest.id)}\n${rowsText(factRows(manifest, facts, macs, folder, report, guard))}\n\n${assumptionText(assumptions)}`);
   if (checked) saySelfCheck(checked.report, pngPath!);
 }
 
@@ -76,7 +79,7 @@ function keptReport({ lineage }: ModelManifest): SelfCheckReport | undefined {
   return lineage.operations.findLast(({ kind }) => kind === SELF_CHECK_STEP) as unknown as SelfCheckReport | undefined;
 }
 
-function factRows({ title, licence, input, head, labels, lineage, baseline, sha256 }: ModelManifest, facts: ModelFacts, macs: number | undefined, folder: string | undefined, report: SelfCheckReport | undefined): string[][] {
+function factRows({ title, licence, input, head, labels, lineage, baseline, sha256 }: ModelManifest, facts: ModelFacts, macs: number | undefined, folder: string | undefined, report: SelfCheckReport | undefined, guard: GuardFacts): string[][] {
   const operators = facts.opCounts.slice(0, OPERATORS_SHOWN).map(([type, count]) => `${count} ${type}`);
   const operations = lineage.operations.map(({ kind }) => kind);
   return [
@@ -96,6 +99,7 @@ function factRows({ title, licence, input, head, labels, lineage, baseline, sha2
     ['origin', lineage.origin],
     ['lineage', [lineage.parent ?? '', ...operations].filter(Boolean).join(' > ') || '-'],
     ['self-check', report ? selfCheckText(report, folder) : 'none'],
+    ['guard', guardText(guard)],
     ['baseline', baseline ? `${baseline.dataset}: mAP50 ${baseline.map50 ?? '-'}, mAP50-95 ${baseline.map5095 ?? '-'}` : 'not measured'],
   ];
 }
