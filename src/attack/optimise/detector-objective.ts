@@ -6,6 +6,7 @@ import type { Size } from '../../core/size.js';
 import type { Candidate } from '../../guard/passes.js';
 import type { ModelQueries } from '../model-queries.js';
 import { pastePatch, type PatchPyramid, patchPyramid, planarTarget } from '../paste.js';
+import { greyscalePatch, type PatchImage } from '../patch-image.js';
 import { patchPolygon, type PlacedPatch, type Xywh } from '../placement.js';
 import type { PlannedPatch } from '../plan-patches.js';
 import { gridPatch, totalVariation } from './grid-patch.js';
@@ -37,9 +38,11 @@ export interface DetectorObjectiveOptions {
   readonly inputSize: Size;
   readonly scenes: readonly AttackScene[];
   readonly goal: AttackGoal;
-  /** Place among the labels of the model. */
-  readonly classId: number;
+  /** Places among the labels of the model: any of these counts. */
+  readonly classIds: ReadonlySet<number>;
   readonly grid: number;
+  /** The patch is printed in black and white. */
+  readonly greyscale: boolean;
   readonly seed: number;
   /** Scenes that one loss is the mean of. */
   readonly scenesPerLoss: number;
@@ -72,11 +75,12 @@ export class DetectorObjective implements PatchObjective {
   }
 
   losses(candidates: readonly Float32Array[], draw: number): Promise<number[]> {
-    const { grid, smoothness } = this.#options;
+    const { grid, greyscale, smoothness } = this.#options;
     const circumstances = this.#draw(draw);
     return Promise.all(
       candidates.map(async (colours) => {
-        const pyramid = patchPyramid(gridPatch(colours, grid));
+        const patch = gridPatch(colours, grid);
+        const pyramid = patchPyramid(greyscale ? greyscalePatch(patch) : patch);
         const losses = await Promise.all(circumstances.map((scene) => this.#sceneLoss(scene, pyramid)));
         return mean(losses) + smoothness * totalVariation(colours, grid);
       }),
@@ -94,22 +98,44 @@ export class DetectorObjective implements PatchObjective {
     });
   }
 
-  async #sceneLoss({ picture, patches }: AttackScene, pyramid: PatchPyramid): Promise<number> {
-    const { queries, inputSize, evidenceWeight } = this.#options;
-    const answer = await queries.run(pasted(picture, inputSize, patches, pyramid));
-    const scores = patches.map((patch) => this.#patchLoss(patch, answer.detections));
-    const evidence = evidenceWeight === 0 ? 0 : evidenceWeight * mean(patches.map(({ placed }) => evidenceAt(placed, answer.candidates, picture.fit)));
-    return mean(scores) + evidence;
+  async #sceneLoss(scene: AttackScene, pyramid: PatchPyramid): Promise<number> {
+    const { score, evidence } = await judgeScene(this.#options, scene, pyramid);
+    return (this.#options.goal === 'hide' ? score : -score) + this.#options.evidenceWeight * evidence;
   }
+}
 
-  #patchLoss({ placed, carrier }: PlannedPatch, detections: Detections): number {
-    const { goal, classId } = this.#options;
-    if (goal === 'hide' && carrier) return bestScore(detections, classId, (box) => iou(box, carrier) >= STILL_FOUND_IOU);
-    return -bestScore(detections, classId, ([left, top, right, bottom]) => {
-      const distance = Math.max(Math.abs((left + right) / 2 - placed.centreX), Math.abs((top + bottom) / 2 - placed.centreY));
-      return distance <= APPEARING_REACH * placed.sidePx;
-    });
-  }
+/** How a patch does. */
+export interface PatchJudgement {
+  /** Mean over the patches of the best score: of the object that carries it, or of what appears at it. 0 to 1. */
+  readonly score: number;
+  /** Mean over the patches of the guard's evidence, squeezed to 0 to 1; 0 where no guard was asked. */
+  readonly evidence: number;
+}
+
+export type JudgementOptions = Pick<DetectorObjectiveOptions, 'queries' | 'inputSize' | 'goal' | 'classIds'>;
+
+/** Judges a patch in scenes just as they were planned, one query each. */
+export async function judgePatch(options: JudgementOptions, scenes: readonly AttackScene[], patch: PatchImage): Promise<PatchJudgement> {
+  const pyramid = patchPyramid(patch);
+  const judgements = await Promise.all(scenes.map((scene) => judgeScene(options, scene, pyramid)));
+  return { score: mean(judgements.map(({ score }) => score)), evidence: mean(judgements.map(({ evidence }) => evidence)) };
+}
+
+async function judgeScene(options: JudgementOptions, { picture, patches }: AttackScene, pyramid: PatchPyramid): Promise<PatchJudgement> {
+  const { detections, candidates } = await options.queries.run(pasted(picture, options.inputSize, patches, pyramid));
+  return {
+    score: mean(patches.map((patch) => scoreAt(patch, detections, options))),
+    evidence: mean(patches.map(({ placed }) => evidenceAt(placed, candidates, picture.fit))),
+  };
+}
+
+/** The best score of what the attack is about: of the object that carries the patch, or of anything that appears at it. */
+export function scoreAt({ placed, carrier }: Pick<PlannedPatch, 'placed' | 'carrier'>, detections: Detections, { goal, classIds }: Pick<JudgementOptions, 'goal' | 'classIds'>): number {
+  if (goal === 'hide' && carrier) return bestScore(detections, classIds, (box) => iou(box, carrier) >= STILL_FOUND_IOU);
+  return bestScore(detections, classIds, ([left, top, right, bottom]) => {
+    const distance = Math.max(Math.abs((left + right) / 2 - placed.centreX), Math.abs((top + bottom) / 2 - placed.centreY));
+    return distance <= APPEARING_REACH * placed.sidePx;
+  });
 }
 
 /** The picture, `size` pixels large, with the patch in all its places. */
@@ -119,11 +145,11 @@ export function pasted(picture: FittedPicture, size: Size, patches: readonly Pic
   return { ...picture, pixels };
 }
 
-/** The best score of a class among boxes that pass; 0 where none does. */
-export function bestScore({ count, xyxy, confidence, classId }: Detections, wanted: number, passes: (box: readonly [number, number, number, number]) => boolean): number {
+/** The best score of some classes among boxes that pass; 0 where none does. */
+function bestScore({ count, xyxy, confidence, classId }: Detections, wanted: ReadonlySet<number>, passes: (box: readonly [number, number, number, number]) => boolean): number {
   let best = 0;
   for (let i = 0; i < count; i += 1) {
-    if (classId[i] !== wanted || confidence[i]! <= best) continue;
+    if (!wanted.has(classId[i]!) || confidence[i]! <= best) continue;
     if (passes([xyxy[4 * i]!, xyxy[4 * i + 1]!, xyxy[4 * i + 2]!, xyxy[4 * i + 3]!])) best = confidence[i]!;
   }
   return best;
