@@ -3,9 +3,9 @@ import { dim, isInteractive, red, yellow } from './terminal.js';
 
 const LEVELS: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' };
 
-/** JSON lines on standard error; sentences for people where that is a terminal. `LYNCEUS_LOG_LEVEL` chooses how much (info). */
-export function createLog(): Logger {
-  const level = process.env['LYNCEUS_LOG_LEVEL'] ?? 'info';
+/** JSON lines on standard error; sentences for people where that is a terminal. `LYNCEUS_LOG_LEVEL` chooses how much (`usual` where unset). */
+export function createLog(usual: 'info' | 'warn' = 'info'): Logger {
+  const level = process.env['LYNCEUS_LOG_LEVEL'] ?? usual;
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   if (!isInteractive) return pino(options, pino.destination({ fd: 2, sync: true }));
   return pino(options, { write: (line) => process.stderr.write(forPeople(JSON.parse(line) as Record<string, unknown>)) });

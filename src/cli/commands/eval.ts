@@ -23,10 +23,6 @@ const EVALUATION_CONFIDENCE = 0.001;
 /** COCO counts no more detections of a picture. */
 const COCO_MAX_DETECTIONS = 100;
 
-interface EvalOptions extends RobustnessOptions {
-  readonly results?: string;
-}
-
 export function addEval(program: Command): void {
   const command = program
     .command('eval')
@@ -50,13 +46,13 @@ export function addEval(program: Command): void {
   addPlacementOptions(command).action(evaluateWhatIsAsked);
 }
 
-async function evaluateWhatIsAsked(data: string, options: EvalOptions): Promise<void> {
+async function evaluateWhatIsAsked(data: string, options: RobustnessOptions): Promise<void> {
   if (options.attack === undefined && options.guard === undefined && !options.pareto) return evaluateModel(data, options);
   const { evaluateRobustness } = await import('../robustness/eval-robustness.js');
   return evaluateRobustness(data, options);
 }
 
-async function evaluateModel(folder: string, options: EvalOptions): Promise<void> {
+async function evaluateModel(folder: string, options: RobustnessOptions): Promise<void> {
   const dataset = await readDataset(resolve(folder));
   const truth = toCocoDataset(dataset);
   if (truth.annotations.length === 0) throw new AppError('ERR_DATASET_INVALID', `${folder} has pictures but no boxes to score against`, { fix: 'Give a folder with instances.json, gt/gt.txt or label files.' });

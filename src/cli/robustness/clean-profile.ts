@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { calibrateGuard } from '../../guard/calibration/calibrate.js';
 import type { ModelStore } from '../../model-store/store.js';
 import { createPrivateFolder } from '../../sources/private-folder.js';
+import { learnProfile } from '../guard/learn-profile.js';
 import { anyPictures } from '../picture-sets.js';
 
 /** What the guard takes for ordinary in a measurement. */
@@ -30,8 +30,7 @@ export async function cleanProfile(store: ModelStore, model: string, folder: str
   const found = await store.findProfile(model);
   if (found) return described(found.profile, undefined);
   const pictures = await anyPictures(folder, AUTOMATIC_PICTURES);
-  const { manifest, tappedPath, tap } = await store.resolveTapped(model);
-  const profile = await calibrateGuard({ manifest, modelPath: tappedPath, tap, pictures, threads: availableParallelism(), onPicture: (done) => onPicture(done, pictures.count) });
+  const profile = await learnProfile(await store.resolveTapped(model), { pictures, threads: availableParallelism(), onProgress: (_, done, total) => onPicture(done, total) });
   const path = join(createPrivateFolder(), 'guard.json');
   await writeFile(path, JSON.stringify(profile));
   return { ...described(profile, path), automatic: true };

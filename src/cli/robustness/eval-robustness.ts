@@ -33,6 +33,7 @@ export interface RobustnessOptions extends PlacementOptions {
   readonly pareto?: boolean;
   readonly profile?: string;
   readonly report?: string;
+  readonly results?: string;
   readonly json?: boolean;
 }
 
@@ -45,6 +46,7 @@ const INTERRUPTED = 130;
  * @throws AppError of the dataset, the patches, the model, the profile or a run.
  */
 export async function evaluateRobustness(data: string, options: RobustnessOptions): Promise<void> {
+  if (options.results !== undefined) throw new AppError('ERR_USAGE', 'Expected --results without --attack, --guard and --pareto: there are several runs to write the results of.');
   // Temporary folders are removed when the process exits, which a signal alone doesn't let it do.
   process.once('SIGINT', () => process.exit(INTERRUPTED));
   process.once('SIGTERM', () => process.exit(INTERRUPTED));
@@ -69,7 +71,8 @@ export async function evaluateRobustness(data: string, options: RobustnessOption
       detector: { model, confidence, iou, bestClass },
       profile: profile?.path,
       showsPictures: options.report !== undefined,
-      log: createLog(),
+      // Dozens of runs open and close a source each.
+      log: createLog('warn'),
       onProgress: bars.update,
     });
     bars.stop();
@@ -155,18 +158,27 @@ function factsForPeople(told: Told): [string, string][] {
     ['data', nameOf(told)],
     ['model', options.model],
     ['judged', `${options.label.join(', ')}; rates at the threshold ${threshold}`],
-    ...(options.attack === undefined ? [] : [['placement', JSON.stringify({ ...placementOf(options), greyscale: options.greyscale ?? false })] as [string, string]]),
+    ...(options.attack === undefined ? [] : [['patches', placementText(options)] as [string, string]]),
     ...(profile ? [['clean profile', `${profile.description}${profile.automatic ? ': made for this run, of the very pictures that are measured' : ''}`] as [string, string]] : []),
     ['machine', `${cpus()[0]?.model ?? '?'}, ${availableParallelism()} cores, Node ${process.versions.node}`],
   ];
+}
+
+function placementText({ side, above, rotation, brightness, greyscale, at, background, label }: RobustnessOptions): string {
+  const place = at ? `at ${at.join(', ')} of the picture` : background === undefined ? `on every ${label.join(', ')}, ${above} box heights above the middle` : `${background} a picture away from objects`;
+  const of = at !== undefined || background !== undefined ? "the picture's shorter side" : "the box's diagonal";
+  return `${place}; side ${rangeText(side)} of ${of}, rotation ${rangeText(rotation)} degrees, brightness ${rangeText(brightness)}${greyscale ? ', greyscale' : ''}`;
+}
+
+function rangeText(value: PlacementOptions['side']): string {
+  return typeof value === 'number' ? `${value}` : `${value[0]}..${value[1]}`;
 }
 
 function commandOf({ data, options, defence }: Told): string {
   const guard = options.guard ?? 'on';
   const parts = ['lynceus eval', data, '--model', options.model, ...(options.attack === undefined ? [] : ['--attack', options.attack]), '--guard', guard];
   if (guard === 'on' && defence === 'guard-without-time' && !options.time) parts.push('--no-time');
-  const range = (value: PlacementOptions['side']): string => (typeof value === 'number' ? `${value}` : `${value[0]}..${value[1]}`);
-  if (options.attack !== undefined) parts.push('--side', range(options.side), '--above', `${options.above}`, '--rotation', range(options.rotation), '--brightness', range(options.brightness));
+  if (options.attack !== undefined) parts.push('--side', rangeText(options.side), '--above', `${options.above}`, '--rotation', rangeText(options.rotation), '--brightness', rangeText(options.brightness));
   if (options.greyscale) parts.push('--greyscale');
   if (options.at) parts.push('--at', options.at.join(','));
   if (options.background !== undefined) parts.push('--background', `${options.background}`);

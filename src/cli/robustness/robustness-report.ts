@@ -47,9 +47,9 @@ interface Bar {
 function attacksSection(measured: Measurement, defence: Defence): Section {
   const { controls, attacks } = measured;
   const rows = [...controls, ...attacks].map(attackRow);
-  const header = ['', 'attacked', 'guarded', 'recovered', '95 % interval', 'hits', 'harmful', 'precision', 'touching', 'disappeared', 'then', 'extra passes'];
+  const header = ['', 'attacked', 'guarded', 'recovered', 'hits', 'harmful', 'precision', 'disappeared', 'then', 'passes'];
   const caption =
-    'AP50 and shares in %. Hits: patches that a region overlaps by IoU 0.3, of all and of those that did harm. Precision: regions that overlap a patch by IoU 0.3 (touching: 0.1). Disappeared: objects found clean and not found attacked, then behind the defence. Extra passes a picture.';
+    'AP50 and shares in %, with 95 % intervals of what was recovered. Hits: patches that a region overlaps by IoU 0.3, of all and of those that did harm. Precision: regions that overlap a patch by IoU 0.3 (in brackets: 0.1). Disappeared: objects found clean and not found attacked, then behind the defence. Passes: extra ones a picture.';
   return {
     title: 'Under attack',
     blocks: [
@@ -83,17 +83,16 @@ function bar(patch: string, state: string, { ap50, ap50Interval }: RunScore): Ba
 }
 
 function attackRow({ name, figures: { attacked, defended, recovered, regions, work } }: PatchMeasurement): Cell[] {
-  const interval = recovered ? `${percent(recovered.interval.low)} to ${percent(recovered.interval.high)}` : '-';
+  const interval = recovered ? ` (${percent(recovered.interval.low)} to ${percent(recovered.interval.high)})` : '';
+  const touching = regions?.precision === null || regions === null ? '' : ` (${percent(regions.precisionTouching)})`;
   return [
     name,
     percent(attacked.ap50),
     percent(defended?.ap50),
-    percent(recovered?.share),
-    interval,
+    `${percent(recovered?.share)}${interval}`,
     percent(regions?.hitRate),
     percent(regions?.hitRateHarmful),
-    percent(regions?.precision),
-    percent(regions?.precisionTouching),
+    `${percent(regions?.precision)}${touching}`,
     percent(attacked.disappearanceRate),
     percent(defended?.disappearanceRate),
     work?.extraPasses?.toFixed(2) ?? '-',
