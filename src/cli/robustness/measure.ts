@@ -4,7 +4,7 @@ import type { PastePlacement } from '../../attack/placement.js';
 import type { Logger } from '../../core/logger.js';
 import type { CocoDataset } from '../../evaluation/coco-dataset.js';
 import { type AttackFigures, attackFigures, meanOf } from '../../evaluation/robustness/attack-figures.js';
-import { addedServiceMs, type AddedLatency, type DefenceWork, defenceWork, summariseLatency } from '../../evaluation/robustness/defence-cost.js';
+import { addedLatency, type AddedLatency, type DefenceWork, defenceWork, type LatencySample, latencySamples } from '../../evaluation/robustness/defence-cost.js';
 import type { PlacedPatch, RunOutcome } from '../../evaluation/robustness/run-outcome.js';
 import { type RunScore, scoreRun, type ScoredRun, type ScoringOptions } from '../../evaluation/robustness/run-score.js';
 import type { ModelStore } from '../../model-store/store.js';
@@ -76,7 +76,7 @@ interface Runs {
 interface MeasuredAttack extends PatchMeasurement {
   /** Per defence. */
   readonly ap50: ReadonlyMap<Defence, number | null>;
-  readonly addedMs: ReadonlyMap<Defence, readonly number[]>;
+  readonly latency: ReadonlyMap<Defence, readonly LatencySample[]>;
 }
 
 /**
@@ -136,7 +136,7 @@ async function measureAttack(plan: RobustnessPlan, patch: PatchImage, { clean, r
       figures,
       pictures,
       ap50: new Map([['off', figures.attacked.ap50], ...[...defended].map(([one, run]) => [one, scoreRun(run, scoring, clean).score.ap50] as const)]),
-      addedMs: new Map([...defended].map(([one, run]) => [one, addedServiceMs(off, run)])),
+      latency: new Map([...defended].map(([one, run]) => [one, latencySamples(off, run)])),
     };
   } finally {
     removePrivateFolder(folder);
@@ -172,11 +172,11 @@ export function placedPatches({ boxes }: Pick<Dataset, 'boxes'>, regions: Readon
 }
 
 function pointsOf(plan: RobustnessPlan, clean: Runs, attacks: readonly MeasuredAttack[], scoring: ScoringOptions): DefencePoint[] {
-  const point = (defence: Defence, cleanRun: RunOutcome, cleanAdded: readonly number[]): DefencePoint => ({
+  const point = (defence: Defence, cleanRun: RunOutcome, samples: readonly LatencySample[]): DefencePoint => ({
     defence,
     cleanAp50: scoreRun(cleanRun, scoring).score.ap50,
     attackedAp50: meanOf(attacks.map(({ ap50 }) => ap50.get(defence))),
-    latency: summariseLatency([...cleanAdded, ...attacks.flatMap(({ addedMs }) => addedMs.get(defence) ?? [])]),
+    latency: addedLatency([...samples, ...attacks.flatMap(({ latency }) => latency.get(defence) ?? [])]),
   });
-  return [point('off', clean.off, []), ...defencesOf(plan).map((defence) => point(defence, clean.defended.get(defence)!, addedServiceMs(clean.off, clean.defended.get(defence)!)))];
+  return [point('off', clean.off, []), ...defencesOf(plan).map((defence) => point(defence, clean.defended.get(defence)!, latencySamples(clean.off, clean.defended.get(defence)!)))];
 }

@@ -1,5 +1,5 @@
 import { meanOf } from '../../evaluation/robustness/attack-figures.js';
-import type { AddedLatency, DefenceWork } from '../../evaluation/robustness/defence-cost.js';
+import type { AddedLatency, DefenceWork, LatencySummary } from '../../evaluation/robustness/defence-cost.js';
 import type { RegionScore } from '../../evaluation/robustness/region-score.js';
 import type { RunScore } from '../../evaluation/robustness/run-score.js';
 import type { Measurement, PatchMeasurement } from './measure.js';
@@ -108,5 +108,9 @@ function workJson(work: DefenceWork | null): Json {
 }
 
 function latencyJson(latency: AddedLatency | null): Json | null {
-  return latency && { n: latency.n, mean_ms: latency.meanMs, p50_ms: latency.p50Ms, p99_ms: latency.p99Ms, max_ms: latency.maxMs };
+  return latency && { ...summaryJson(latency.own), paired: summaryJson(latency.paired) };
+}
+
+function summaryJson({ n, meanMs, p50Ms, p99Ms, maxMs }: LatencySummary): Json {
+  return { n, mean_ms: meanMs, p50_ms: p50Ms, p99_ms: p99Ms, max_ms: maxMs };
 }

@@ -1,10 +1,11 @@
 import { type PatchMeasurement, DEFENCE_NAMES, type DefencePoint, type Measurement } from './measure.js';
+import { placeLabels } from '../../picker/place-labels.js';
 import { drawPlot, Plot } from '../../report/plot.js';
 import { type Block, type Cell, renderReport, type Section } from '../../report/report.js';
 import type { RunScore } from '../../evaluation/robustness/run-score.js';
 import { meanOf } from '../../evaluation/robustness/attack-figures.js';
 import type { Defence } from './run-defence.js';
-import { percent } from './robustness-text.js';
+import { latencyText, percent } from './robustness-text.js';
 import { LEGEND } from './show-pictures.js';
 
 export interface RobustnessReportOptions {
@@ -109,34 +110,44 @@ function cleanSection({ clean, cleanDefended, latency }: Measurement, defence: D
     const stateText = Object.entries(states).map(([state, count]) => `${count} ${state}`);
     blocks.push({ kind: 'text', text: `${percent(flagged)} % of the clean pictures are flagged, ${extraPasses?.toFixed(3) ?? '-'} extra passes each (${stateText.join(', ')}).` });
   }
-  if (latency) {
-    const p99 = latency.p99Ms === null ? '' : `, p99 ${latency.p99Ms.toFixed(2)} ms`;
-    blocks.push({ kind: 'text', text: `Added time a picture, clean and attacked: p50 ${latency.p50Ms.toFixed(2)} ms${p99}, mean ${latency.meanMs.toFixed(2)} ms, n ${latency.n}.` });
-  }
+  if (latency) blocks.push({ kind: 'text', text: `Clean and attacked pictures: ${latencyText(latency)}.` });
   return { title: 'What the defence costs', blocks };
 }
 
+const PARETO_SIZE_PX = { width: 860, height: 340 };
+const PARETO_MARGINS_PX = { marginLeft: 56, marginRight: 16, marginTop: 30, marginBottom: 44 };
+
 function paretoSection(points: readonly DefencePoint[]): Section {
-  const shown = points.flatMap(({ defence, attackedAp50, latency }) => (attackedAp50 === null ? [] : [{ name: DEFENCE_NAMES[defence], ap50: attackedAp50 * 100, ms: latency?.meanMs ?? 0 }]));
+  const shown = points.flatMap(({ defence, attackedAp50, latency }) => (attackedAp50 === null ? [] : [{ name: DEFENCE_NAMES[defence], ap50: attackedAp50 * 100, ms: latency?.own.meanMs ?? 0 }]));
   const rows = points.map(({ defence, cleanAp50, attackedAp50, latency }): Cell[] => [DEFENCE_NAMES[defence], percent(cleanAp50), percent(attackedAp50), ...latencyCells(latency)]);
+  const { marginLeft: left, marginTop: top } = PARETO_MARGINS_PX;
+  const bounds = { left, top, right: PARETO_SIZE_PX.width - PARETO_MARGINS_PX.marginRight, bottom: PARETO_SIZE_PX.height - PARETO_MARGINS_PX.marginBottom };
+  const most = Math.max(1, ...shown.map(({ ms }) => ms * 1.1));
+  const anchors = shown.map(({ ms, ap50, name }) => ({ x: left + (ms / most) * (bounds.right - left), y: bounds.bottom - (ap50 / 100) * (bounds.bottom - top), text: name }));
+  const labels = placeLabels(anchors, { bounds });
   const markup = drawPlot({
-    height: 340,
-    x: { label: 'mean added time a picture, ms', grid: true, nice: true },
+    ...PARETO_SIZE_PX,
+    ...PARETO_MARGINS_PX,
+    x: { domain: [0, most], label: 'mean work of the defence a picture, ms', grid: true },
     y: { domain: [0, 100], label: 'AP50 under attack, %', grid: true },
-    marks: [Plot.dot(shown, { x: 'ms', y: 'ap50', r: 5, fill: '#2a9d8f' }), Plot.text(shown, { x: 'ms', y: 'ap50', text: 'name', dy: -12 })],
+    marks: [
+      Plot.dot(shown, { x: 'ms', y: 'ap50', r: 5, fill: '#2a9d8f' }),
+      ...labels.map(({ text, dx, dy, textAnchor }) => Plot.text(shown.filter(({ name }) => name === text), { x: 'ms', y: 'ap50', text: 'name', dx, dy, textAnchor })),
+    ],
   });
   return {
     title: 'Robustness against time',
     blocks: [
-      { kind: 'plot', markup, caption: 'Mean AP50 over the patches against what each defence adds to the time of a picture. Up and to the left is better.' },
-      { kind: 'table', header: ['', 'AP50 clean', 'AP50 attacked', 'added mean', 'p50', 'p99'], rows },
+      { kind: 'plot', markup, caption: 'Mean AP50 over the patches against the work of each defence: all but the one inference that every picture costs. Up and to the left is better.' },
+      { kind: 'table', header: ['', 'AP50 clean', 'AP50 attacked', 'mean', 'p50', 'p99'], rows },
     ],
   };
 }
 
 function latencyCells(latency: DefencePoint['latency']): Cell[] {
   if (!latency) return ['0', '0', '0'];
-  return [latency.meanMs, latency.p50Ms, latency.p99Ms].map((ms) => (ms === null ? '-' : `${ms.toFixed(2)} ms`));
+  const { meanMs, p50Ms, p99Ms } = latency.own;
+  return [meanMs, p50Ms, p99Ms].map((ms) => (ms === null ? '-' : `${ms.toFixed(2)} ms`));
 }
 
 function picturesSection({ name, pictures }: PatchMeasurement): Section[] {

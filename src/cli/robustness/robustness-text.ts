@@ -53,8 +53,13 @@ function statesText(states: Readonly<Record<string, number>>): string {
 
 function latencyNote(latency: AddedLatency | null): string[] {
   if (!latency) return [];
-  const p99 = latency.p99Ms === null ? '' : `, p99 ${latency.p99Ms.toFixed(2)} ms`;
-  return [`added time a picture: p50 ${latency.p50Ms.toFixed(2)} ms${p99}, mean ${latency.meanMs.toFixed(2)} ms (n ${latency.n})`];
+  return [latencyText(latency)];
+}
+
+/** A sentence without its full stop. */
+export function latencyText({ own, paired }: AddedLatency): string {
+  const p99 = own.p99Ms === null ? '' : `, p99 ${own.p99Ms.toFixed(2)} ms`;
+  return `work of the defence a picture: p50 ${own.p50Ms.toFixed(2)} ms${p99}, mean ${own.meanMs.toFixed(2)} ms (n ${own.n}); picture by picture against the run without it: p50 ${paired.p50Ms.toFixed(2)} ms`;
 }
 
 /** Without the sign; `-` where there is nothing to say. */

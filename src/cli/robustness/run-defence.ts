@@ -34,7 +34,9 @@ export interface DefenceRun {
 
 /** COCO counts no more detections of a picture. */
 const COCO_MAX_DETECTIONS = 100;
-const SOURCE_AND_SINKS = ['source', 'deliver'];
+const DETECT = 'detect';
+/** Of the time in the detector's stage: what it costs without a defence, too. */
+const DETECTION_PARTS = ['infer', 'decode', 'nms'];
 
 /** Runs the pipeline, as any stream does, over a dataset. @throws AppError as `Pipeline` */
 export async function runDefence(run: DefenceRun): Promise<RunOutcome> {
@@ -52,7 +54,7 @@ export async function runDefence(run: DefenceRun): Promise<RunOutcome> {
 function definitionOf({ folder, detector, defence, profile }: DefenceRun): StreamDefinition {
   const { model, confidence, iou, bestClass } = detector;
   const detect: StageDefinition = {
-    id: 'detect',
+    id: DETECT,
     kind: 'detector.yolo',
     options: {
       model,
@@ -91,7 +93,7 @@ class OutcomeCollector implements Sink {
       imageId: frame.image.id,
       boxes: boxesOf(result, this.#categoryIds),
       ...(guard ? { guard: { state: guard.state, ...(guard.reason === undefined ? {} : { reason: guard.reason }), patches: guard.patches, extraPasses: guard.extraPasses } } : {}),
-      serviceMs: serviceMs(timings),
+      ...costsOf(timings),
     });
     this.#run.onPicture(this.outcome.length);
   }
@@ -116,7 +118,14 @@ function boxesOf({ detections, guard }: FrameResult, categoryIds: readonly (numb
  * The work in the stages: the sum of their parts. Waiting isn't in it, also not that of a guard's extra pass for the worker that another
  * picture has (where pictures may overlap).
  */
-function serviceMs(timings: readonly StageTiming[]): number {
-  const parts = timings.filter(({ stage }) => !SOURCE_AND_SINKS.includes(stage)).flatMap((timing) => timing.parts);
-  return parts.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
+function costsOf(timings: readonly StageTiming[]): Pick<PictureOutcome, 'serviceMs' | 'defenceMs'> {
+  let serviceMs = 0;
+  let defenceMs = 0;
+  for (const { stage, parts } of timings) {
+    for (const { name, startMs, endMs } of parts) {
+      serviceMs += endMs - startMs;
+      if (stage !== DETECT || !DETECTION_PARTS.includes(name)) defenceMs += endMs - startMs;
+    }
+  }
+  return { serviceMs, defenceMs };
 }

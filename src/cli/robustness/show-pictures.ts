@@ -32,6 +32,9 @@ const SHOWN_FAILURES = 2;
 const SHOWN_SUCCESSES = 2;
 const PANEL_WIDTH_PX = 440;
 const JPEG_QUALITY = 72;
+/** Shown of a picture at least, and around what matters, as shares of its sides. */
+const LEAST_VIEW = 0.3;
+const VIEW_MARGIN = 1.4;
 
 /** An example and why it is shown. */
 interface Example {
@@ -82,9 +85,10 @@ async function showExample(request: ShowRequest, example: Example, image: Datase
   const truth = patches.filter((patch) => patch.imageId === imageId).map(({ xyxy }) => xyxy);
   const lost = (run: ObjectMatches) => [...matches.clean.found].filter((place) => scoring.truth.annotations[place]!.image_id === imageId && !run.found.has(place)).map((place) => xywhToXyxy(scoring.truth.annotations[place]!.bbox));
   const outcome = (run: RunOutcome) => run.find((picture) => picture.imageId === imageId);
+  const view = viewOf([...lost(matches.attacked), ...lost(matches.defended), ...truth], before.size);
   const panel = async (title: string, picture: PictureFile, run: RunOutcome, marks: Omit<Marks, 'boxes' | 'regions'>) => {
     const found = outcome(run);
-    return { title, jpeg: await drawPanel(picture, { ...marks, boxes: judgedBoxes(found, scoring), regions: regionsOf(found) }) };
+    return { title, jpeg: await drawPanel(picture, view, { ...marks, boxes: judgedBoxes(found, scoring), regions: regionsOf(found) }) };
   };
   const panels = [
     await panel('clean', before, clean, { patches: [], lost: [] }),
@@ -103,6 +107,22 @@ function regionsOf(picture: PictureOutcome | undefined): (readonly [number, numb
   return (picture?.guard?.patches ?? []).filter(({ verdict }) => verdict === 'adversarial').map(({ xyxy }) => xyxy);
 }
 
+/** The part of a picture that is shown, pixels. */
+interface View extends Size {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** As much around what matters as is needed to see it, in the picture's own proportions: people far away are small. */
+function viewOf(xyxy: readonly (readonly number[])[], { width, height }: Size): View {
+  const [left, top] = [Math.min(width, ...xyxy.map((box) => box[0]!)), Math.min(height, ...xyxy.map((box) => box[1]!))];
+  const [right, bottom] = [Math.max(0, ...xyxy.map((box) => box[2]!)), Math.max(0, ...xyxy.map((box) => box[3]!))];
+  const share = Math.min(1, Math.max(LEAST_VIEW, VIEW_MARGIN * Math.max((right - left) / width, (bottom - top) / height)));
+  const view = { width: Math.round(width * share), height: Math.round(height * share) };
+  const place = (middle: number, length: number, whole: number): number => Math.round(Math.max(0, Math.min(whole - length, middle - length / 2)));
+  return { ...view, left: place((left + right) / 2, view.width, width), top: place((top + bottom) / 2, view.height, height) };
+}
+
 /** All in pixels of the picture: left, top, right, bottom. */
 interface Marks {
   readonly boxes: readonly FoundBox[];
@@ -111,16 +131,17 @@ interface Marks {
   readonly lost: readonly (readonly number[])[];
 }
 
-async function drawPanel(picture: PictureFile, marks: Marks): Promise<Uint8Array> {
+async function drawPanel(picture: PictureFile, view: View, marks: Marks): Promise<Uint8Array> {
   const { size } = picture;
-  const scale = Math.min(1, PANEL_WIDTH_PX / size.width);
-  const shown: Size = { width: Math.round(size.width * scale), height: Math.round(size.height * scale) };
-  const small = await sharp(await readPicture(picture), { raw: { ...size, channels: 3 } })
+  const scale = PANEL_WIDTH_PX / view.width;
+  const shown: Size = { width: PANEL_WIDTH_PX, height: Math.round(view.height * scale) };
+  const part = await sharp(await readPicture(picture), { raw: { ...size, channels: 3 } })
+    .extract(view)
     .resize({ ...shown, fit: 'fill' })
     .raw()
     .toBuffer();
-  return sharp(small, { raw: { ...shown, channels: 3 } })
-    .composite([{ input: Buffer.from(overlay(shown, scale, marks)) }])
+  return sharp(part, { raw: { ...shown, channels: 3 } })
+    .composite([{ input: Buffer.from(overlay(shown, view, scale, marks)) }])
     .jpeg({ quality: JPEG_QUALITY })
     .toBuffer();
 }
@@ -128,11 +149,13 @@ async function drawPanel(picture: PictureFile, marks: Marks): Promise<Uint8Array
 /** What the marks mean, for captions. */
 export const LEGEND = 'Green: boxes at the threshold (broken: recovered by the guard, with score). Red, broken: found in the clean picture, lost here. Yellow: where a patch is. Magenta: where the guard found one.';
 
-function overlay({ width, height }: Size, scale: number, { boxes, patches, regions, lost }: Marks): string {
+function overlay({ width, height }: Size, view: View, scale: number, { boxes, patches, regions, lost }: Marks): string {
+  const toX = (x: number): number => (x - view.left) * scale;
+  const toY = (y: number): number => (y - view.top) * scale;
   const rect = ([left, top, right, bottom]: readonly number[], style: string): string =>
-    `<rect x="${(left! * scale).toFixed(1)}" y="${(top! * scale).toFixed(1)}" width="${((right! - left!) * scale).toFixed(1)}" height="${((bottom! - top!) * scale).toFixed(1)}" fill="none" ${style}/>`;
+    `<rect x="${toX(left!).toFixed(1)}" y="${toY(top!).toFixed(1)}" width="${((right! - left!) * scale).toFixed(1)}" height="${((bottom! - top!) * scale).toFixed(1)}" fill="none" ${style}/>`;
   const label = ({ xyxy: [left, top], score }: FoundBox): string =>
-    `<text x="${(left * scale + 2).toFixed(1)}" y="${Math.max(10, top * scale - 2).toFixed(1)}" fill="#3ddc64" stroke="#000" stroke-width="2" paint-order="stroke">${score.toFixed(2)}</text>`;
+    `<text x="${(toX(left) + 2).toFixed(1)}" y="${Math.max(10, toY(top) - 2).toFixed(1)}" fill="#3ddc64" stroke="#000" stroke-width="2" paint-order="stroke">${score.toFixed(2)}</text>`;
   const marks = [
     ...lost.map((xyxy) => rect(xyxy, 'stroke="#ff3b30" stroke-width="2" stroke-dasharray="5 3"')),
     ...boxes.map(({ xyxy, recovered }) => rect(xyxy, `stroke="#3ddc64" stroke-width="2"${recovered ? ' stroke-dasharray="6 3"' : ''}`)),

@@ -29,25 +29,43 @@ function isFlagged({ guard }: PictureOutcome): boolean {
   return guard?.patches.some(({ verdict }) => verdict === 'adversarial') ?? false;
 }
 
-/** What a defence adds to the time that a picture takes, milliseconds; percentiles with too few samples are null. May be below 0 by noise. */
-export interface AddedLatency extends Pick<TimeSummary, 'n' | 'meanMs' | 'maxMs'> {
+/** Milliseconds; percentiles with too few samples are null. */
+export interface LatencySummary extends Pick<TimeSummary, 'n' | 'meanMs' | 'maxMs'> {
   readonly p50Ms: number;
   readonly p99Ms: number | null;
 }
 
-/** For every picture that both runs delivered: service time with the defence minus service time without it. */
-export function addedServiceMs(off: RunOutcome, defended: RunOutcome): number[] {
+/** What a defence adds to the time of a picture. */
+export interface AddedLatency {
+  /** The defence's own work: exact also on a busy machine. */
+  readonly own: LatencySummary;
+  /** The whole picture's time minus that without the defence: holds what the defence slows down besides, and the noise of two runs. */
+  readonly paired: LatencySummary;
+}
+
+/** One picture that was run with and without a defence. */
+export interface LatencySample {
+  readonly ownMs: number;
+  readonly pairedMs: number;
+}
+
+/** Of every picture that both runs delivered. */
+export function latencySamples(off: RunOutcome, defended: RunOutcome): LatencySample[] {
   const without = new Map(off.map(({ imageId, serviceMs }) => [imageId, serviceMs]));
-  return defended.flatMap(({ imageId, serviceMs }) => {
+  return defended.flatMap(({ imageId, serviceMs, defenceMs }) => {
     const before = without.get(imageId);
-    return before === undefined ? [] : [serviceMs - before];
+    return before === undefined ? [] : [{ ownMs: defenceMs, pairedMs: serviceMs - before }];
   });
 }
 
 /** Null without samples. */
-export function summariseLatency(addedMs: readonly number[]): AddedLatency | null {
-  if (addedMs.length === 0) return null;
-  const sorted = Float64Array.from(addedMs).sort();
+export function addedLatency(samples: readonly LatencySample[]): AddedLatency | null {
+  if (samples.length === 0) return null;
+  return { own: summarise(samples.map(({ ownMs }) => ownMs)), paired: summarise(samples.map(({ pairedMs }) => pairedMs)) };
+}
+
+function summarise(samplesMs: readonly number[]): LatencySummary {
+  const sorted = Float64Array.from(samplesMs).sort();
   return {
     n: sorted.length,
     meanMs: sorted.reduce((sum, ms) => sum + ms, 0) / sorted.length,

@@ -20,6 +20,8 @@ export interface PictureOutcome {
   readonly guard?: Pick<GuardReport, 'state' | 'reason' | 'patches' | 'extraPasses'>;
   /** What the picture cost in the stages of the stream, without waiting; milliseconds. */
   readonly serviceMs: number;
+  /** The part of it that is the defence's: all but the one inference that every picture costs and the reading of its outputs. */
+  readonly defenceMs: number;
 }
 
 /** One model with one defence over all pictures of a dataset, in their order. Pictures that were lost are missing. */

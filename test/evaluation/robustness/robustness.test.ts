@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { PatchFinding } from '../../../src/core/guard-report.js';
 import type { CocoDataset } from '../../../src/evaluation/coco-dataset.js';
 import { attackFigures, meanOf } from '../../../src/evaluation/robustness/attack-figures.js';
-import { addedServiceMs, defenceWork, summariseLatency } from '../../../src/evaluation/robustness/defence-cost.js';
+import { addedLatency, defenceWork, latencySamples } from '../../../src/evaluation/robustness/defence-cost.js';
 import { matchObjects } from '../../../src/evaluation/robustness/object-matches.js';
 import { recoveredShare } from '../../../src/evaluation/robustness/recovered-share.js';
 import { harmfulPatches, scoreRegions } from '../../../src/evaluation/robustness/region-score.js';
@@ -40,7 +40,7 @@ function box(xyxy: Corners, score: number, categoryId: number | undefined = PERS
 }
 
 function picture(imageId: number, boxes: readonly FoundBox[] = [], extra: Partial<PictureOutcome> = {}): PictureOutcome {
-  return { imageId, boxes, serviceMs: 5, ...extra };
+  return { imageId, boxes, serviceMs: 5, defenceMs: 0, ...extra };
 }
 
 /** The person is found in the pictures named. */
@@ -215,18 +215,22 @@ describe('what a defence costs', () => {
 
   test('latency is paired by picture', () => {
     const off = [picture(1, [], { serviceMs: 4 }), picture(2, [], { serviceMs: 10 }), picture(3, [], { serviceMs: 1 })];
-    const on = [picture(2, [], { serviceMs: 13 }), picture(1, [], { serviceMs: 5 }), picture(4, [], { serviceMs: 99 })];
-    const added = addedServiceMs(off, on);
-    expect(added).toEqual([3, 1]);
+    const on = [picture(2, [], { serviceMs: 13, defenceMs: 2 }), picture(1, [], { serviceMs: 5, defenceMs: 1.5 }), picture(4, [], { serviceMs: 99, defenceMs: 80 })];
+    const samples = latencySamples(off, on);
+    expect(samples).toEqual([
+      { ownMs: 2, pairedMs: 3 },
+      { ownMs: 1.5, pairedMs: 1 },
+    ]);
     // Two samples say nothing of the hundredth.
-    expect(summariseLatency(added)).toEqual({ n: 2, meanMs: 2, maxMs: 3, p50Ms: 2, p99Ms: null });
-    expect(summariseLatency([])).toBeNull();
+    expect(addedLatency(samples)).toEqual({ own: { n: 2, meanMs: 1.75, maxMs: 2, p50Ms: 1.75, p99Ms: null }, paired: { n: 2, meanMs: 2, maxMs: 3, p50Ms: 2, p99Ms: null } });
+    expect(addedLatency([])).toBeNull();
   });
 
   test('p99 comes with 662 samples', () => {
-    const added = Array.from({ length: 662 }, (_, i) => i);
-    expect(summariseLatency(added)!.p99Ms).toBeCloseTo(0.99 * 661, 6);
-    expect(summariseLatency(added.slice(1))!.p99Ms).toBeNull();
+    const samples = Array.from({ length: 662 }, (_, i) => ({ ownMs: i, pairedMs: -i }));
+    expect(addedLatency(samples)!.own.p99Ms).toBeCloseTo(0.99 * 661, 6);
+    expect(addedLatency(samples)!.paired.p99Ms).toBeCloseTo(-0.01 * 661, 6);
+    expect(addedLatency(samples.slice(1))!.own.p99Ms).toBeNull();
   });
 });
 
