@@ -24,16 +24,19 @@ export const PLANE_BYTES = manifest.input.width * manifest.input.height;
 export const TAP: ShallowTap = { output: 'tap', stride: 4, channels: 3, width: 8, height: 8 };
 export const THRESHOLDS = { confidenceThreshold: 0.25, iouThreshold: 0.45, maxDetections: 100 };
 
-/** Of pictures where everything is ordinary. */
+/** For which everything is ordinary: nothing is worth a second look. */
 export const PROFILE: GuardProfile = {
   version: GUARD_PROFILE_VERSION,
   modelId: manifest.id,
   modelSha256: manifest.sha256,
   tap: TAP,
   calibratedOn: { description: 'nothing', pictures: 0 },
-  channels: { mean: [0.5, 0.5, 0.5], deviation: [0.3, 0.3, 0.3] },
+  cells: { mean: [0.5, 0.5, 0.5], deviation: [0.3, 0.3, 0.3], pixelMean: [0, 0, 0], pixelDeviation: [1, 1, 1], weights: [0, 0, 0, 0, 0, 0] },
+  windows: { sizes: [2, 3], scale: [1, 1] },
+  region: { mean: [], deviation: [], weights: [], bias: -100 },
+  effect: { from: 1, share: 0.01, scale: 1 },
   evidence: {},
-  thresholds: {},
+  thresholds: { trigger: 100, flag: 100, scoreScale: 1 },
 };
 
 const modelPath = writeModel(tempFolder(), 'tapped.onnx', detector.prepared);

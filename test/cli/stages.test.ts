@@ -1,0 +1,126 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { definitionOf } from '../../src/cli/definitions.js';
+import { DetectorServices } from '../../src/cli/detector-services.js';
+import { isSequence } from '../../src/cli/sources.js';
+import { checkStages, makeStages, overflowOf } from '../../src/cli/stages.js';
+import type { StageDefinition } from '../../src/config/stream-definition.js';
+import type { AppError } from '../../src/core/errors.js';
+import { ModelStore } from '../../src/model-store/store.js';
+import { storePaths } from '../../src/model-store/store-paths.js';
+import { tinyModelFolder } from '../fixtures/cli.js';
+import { RecordingLog } from '../fixtures/recording-log.js';
+import { tempFolder } from '../fixtures/temp-folder.js';
+
+const folder = tempFolder();
+const services = new DetectorServices();
+afterAll(() => services.close());
+
+const detect: StageDefinition = { id: 'detect', kind: 'detector.yolo' };
+const guard: StageDefinition = { id: 'guard', kind: 'guard.patch' };
+
+function faultOf(stages: readonly StageDefinition[]): AppError | undefined {
+  try {
+    checkStages(stages);
+    return undefined;
+  } catch (error) {
+    return error as AppError;
+  }
+}
+
+describe('stages', () => {
+  test.each<[string, StageDefinition[]]>([
+    ['a detector', [detect]],
+    ['a detector with its guard', [detect, guard]],
+    ['two detectors, the second guarded, with every option', [detect, { ...detect, id: 'faces' }, { ...guard, options: { time: false, maxExtraPassesPerSecond: 0, profile: 'guard.json', method: 'smooth' } }]],
+  ])('%s: may be', (_, stages) => {
+    expect(faultOf(stages)).toBeUndefined();
+  });
+
+  test.each<[string, StageDefinition[], string, RegExp]>([
+    ['of an unknown kind', [detect, { id: 'tracker', kind: 'tracker.sort' }], 'ERR_STAGE_UNKNOWN', /'tracker' has the unknown kind 'tracker.sort'/],
+    ['a guard alone', [guard], 'ERR_CONFIG_INVALID', /'guard': guard.patch guards the detector right before it, and there is none/],
+    ['a guard before its detector', [guard, detect], 'ERR_CONFIG_INVALID', /right before it/],
+    ['a guard after a guard', [detect, guard, { ...guard, id: 'again' }], 'ERR_CONFIG_INVALID', /'again': guard.patch guards the detector right before it/],
+    ['a guard that would lose frames', [detect, { ...guard, overflow: 'latest' }], 'ERR_CONFIG_INVALID', /takes no overflow/],
+    ['a misspelt option', [detect, { ...guard, options: { times: true } }], 'ERR_CONFIG_UNKNOWN_KEY', /stage 'guard'.*times/],
+    ['a value that makes no sense', [detect, { ...guard, options: { time: 'sometimes' } }], 'ERR_CONFIG_INVALID', /stage 'guard', time: Expected true, false or auto/],
+    ['a negative budget', [detect, { ...guard, options: { maxExtraPassesPerSecond: -1 } }], 'ERR_CONFIG_INVALID', /stage 'guard', maxExtraPassesPerSecond/],
+    ["a guard's option at the detector", [{ ...detect, options: { time: true } }, guard], 'ERR_CONFIG_UNKNOWN_KEY', /stage 'detect'.*time/],
+  ])('%s: is refused before a model is loaded, with a way out', (_, stages, code, message) => {
+    expect(faultOf(stages)).toMatchObject({ code, message: expect.stringMatching(message) as string, fix: expect.stringMatching(/./) as string });
+  });
+
+  test('drop frames only in front of the detector', () => {
+    expect([overflowOf(detect, 'live'), overflowOf(guard, 'live')]).toEqual(['latest', 'block']);
+    expect([overflowOf(detect, 'lossless'), overflowOf({ ...detect, overflow: 'drop' }, 'lossless'), overflowOf(guard, 'lossless')]).toEqual(['block', 'drop', 'block']);
+  });
+
+  test('without a guard ask for no profile and no tapped model', async () => {
+    const store = new ModelStore(storePaths({ LYNCEUS_HOME: join(folder, 'home') }), {});
+    const asked: string[] = [];
+    const made = await makeStages([{ ...detect, options: { model: tinyModelFolder(folder), cores: 1 } }], {
+      store: {
+        resolve: (id) => store.resolve(id),
+        resolveGuarded: (id) => {
+          asked.push(id);
+          return store.resolveGuarded(id);
+        },
+      },
+      delivery: 'lossless',
+      streamCount: 1,
+      services,
+      isSequence: () => Promise.reject(new Error('nobody needs to know')),
+      log: new RecordingLog(),
+    });
+    expect(made.map(({ id, stage }) => [id, stage.kind])).toEqual([['detect', 'detector.yolo']]);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('--guard', () => {
+  const kinds = (stages: readonly StageDefinition[]) => stages.map(({ id, kind }) => `${id}: ${kind}`);
+
+  test('puts a guard after the detector of what is named on the command line', async () => {
+    const plain = await definitionOf('rtsp://127.0.0.1/camera', {});
+    const guarded = await definitionOf('rtsp://127.0.0.1/camera', { guard: true });
+    expect(kinds(plain.stages)).toEqual(['detect: detector.yolo']);
+    expect(kinds(guarded.stages)).toEqual(['detect: detector.yolo', 'guard: guard.patch']);
+    expect(faultOf(guarded.stages)).toBeUndefined();
+  });
+
+  test('leaves the guards of a definition as they are, gives each other detector one, and no id twice', async () => {
+    const path = join(folder, 'streams', 'two.yaml');
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(
+      path,
+      ['name: two', 'source: { kind: file, path: clip.mp4 }', 'stages:', '  - { id: people, kind: detector.yolo }', '  - { id: guard, kind: guard.patch, options: { profile: my/guard.json } }', '  - { id: faces, kind: detector.yolo }'].join('\n'),
+    );
+    const { stages } = await definitionOf(path, { guard: true });
+    expect(kinds(stages)).toEqual(['people: detector.yolo', 'guard: guard.patch', 'faces: detector.yolo', 'guard-2: guard.patch']);
+    // Paths in a definition count from its own folder.
+    expect(stages[1]!.options).toEqual({ profile: join(folder, 'streams', 'my', 'guard.json') });
+  });
+});
+
+describe('time', () => {
+  test('is not known of a folder of pictures, until it is said to be a recording', async () => {
+    const pictures = join(folder, 'pictures');
+    mkdirSync(pictures, { recursive: true });
+    writeFileSync(join(pictures, 'a.ppm'), 'P6 1 1 255\n\0\0\0');
+    expect(await isSequence({ kind: 'dataset', path: pictures })).toBe(false);
+    expect(await isSequence({ kind: 'dataset', path: pictures, frameRateFps: 5 })).toBe(true);
+    expect(await isSequence({ kind: 'file', path: 'clip.mp4' })).toBe(true);
+    expect(await isSequence({ kind: 'rtsp', url: 'rtsp://127.0.0.1/camera' })).toBe(true);
+  });
+
+  test('there is in MOTChallenge, also where nobody says the frame rate', async () => {
+    const mot = join(folder, 'mot');
+    mkdirSync(join(mot, 'img1'), { recursive: true });
+    mkdirSync(join(mot, 'gt'), { recursive: true });
+    writeFileSync(join(mot, 'img1', '000001.ppm'), 'P6 1 1 255\n\0\0\0');
+    writeFileSync(join(mot, 'gt', 'gt.txt'), '1,1,0,0,1,1,1,1,1\n');
+    expect(await isSequence({ kind: 'dataset', path: mot })).toBe(true);
+  });
+});
