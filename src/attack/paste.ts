@@ -23,7 +23,9 @@ export interface TargetFit {
 const UNSCALED: TargetFit = { scaleX: 1, scaleY: 1, padX: 0, padY: 0 };
 
 /** Samples a pixel and axis: edges get as many steps of transparency, squared. */
-const SAMPLES = 3;
+const SAMPLES = 4;
+/** Texels of the level that is sampled for each pixel and axis, at least: the mean of the samples is then that over the pixel's area. */
+const LEAST_TEXELS = 2;
 
 export function packedTarget(bytes: Uint8Array, size: Size): PixelTarget {
   return { bytes, size, pixelStride: 3, offsets: [0, 1, 2] };
@@ -46,8 +48,9 @@ export function patchPyramid(patch: Pick<PatchImage, 'size' | 'rgb'>): PatchPyra
 }
 
 /**
- * Pastes a patch: the square shows the whole of it, turned about its centre, its pixels times `brightness`. Bilinear samples of a level of
- * the pyramid about as fine as the target; pixels at the edges are mixed by the share that is covered. What lies outside is cut.
+ * Pastes a patch: the square shows the whole of it, turned about its centre, its pixels times `brightness`. Each pixel is
+ * the mean of samples all over it, of a level of the pyramid not much finer than they are; at the edges it is mixed by the share that is
+ * covered. What lies outside is cut.
  *
  * @param fit where the target is a scaled picture: `placed` is in pixels of the unscaled one.
  */
@@ -84,9 +87,9 @@ export function pastePatch(target: PixelTarget, pyramid: PatchPyramid, placed: P
   }
 }
 
-/** The coarsest level that is no coarser than the target. */
+/** The coarsest level that is fine enough. */
 function levelFor(pyramid: PatchPyramid, sidePx: number): Pick<PatchImage, 'size' | 'rgb'> {
-  const coarser = pyramid.findIndex(({ size }) => Math.max(size.width, size.height) < sidePx);
+  const coarser = pyramid.findIndex(({ size }) => Math.min(size.width, size.height) < LEAST_TEXELS * sidePx);
   return pyramid[coarser < 0 ? pyramid.length - 1 : Math.max(0, coarser - 1)]!;
 }
 

@@ -8,6 +8,7 @@ import { VERSION } from './version.js';
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   run: async () => (await import('./commands/run.js')).addRun,
   eval: async () => (await import('./commands/eval.js')).addEval,
+  attack: async () => (await import('./commands/attack.js')).addAttack,
   bench: async () => (await import('./commands/bench.js')).addBench,
   guard: async () => (await import('./commands/guard/index.js')).addGuard,
   models: async () => (await import('./commands/models/index.js')).addModels,

@@ -1,10 +1,10 @@
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { AppError } from '../../core/errors.js';
-import { ffmpegError } from '../classify.js';
-import { findFfmpeg, runFfprobe, startFfmpeg } from '../ffmpeg.js';
+import { findFfmpeg, runFfprobe } from '../ffmpeg.js';
 import { createPrivateFolder, removePrivateFolder } from '../private-folder.js';
 import { probeVideo } from '../probe.js';
+import { runFfmpeg } from '../run-ffmpeg.js';
 import type { Dataset } from './dataset.js';
 import { invalid, isFile, isFolder, readInteger, readRows, readText } from './dataset-files.js';
 import { readMot } from './mot.js';
@@ -93,22 +93,6 @@ export async function extractVideo({ video, truth }: VideoWithTracks, onExtract?
   }
 }
 
-/** Writes pictures that ffmpeg can put together as a video: H.264, for looking at and for `lynceus run`. @throws AppError ERR_FFMPEG_FAILED, ERR_OUTPUT_WRITE */
-export async function writeVideo(dataset: Dataset, path: string): Promise<void> {
-  const pictures = join(dataset.folder, 'img1', '%06d.png').replaceAll('%06d', '\0').replaceAll('%', '%%').replaceAll('\0', '%06d');
-  const first = Math.min(...dataset.images.map(({ id }) => id));
-  await runFfmpeg(
-    {
-      inputOptions: ['-f', 'image2', '-framerate', `${dataset.frameRateFps ?? 10}`, '-start_number', `${first}`],
-      input: `file:${pictures}`,
-      // Even sides: most players want 4:2:0.
-      options: ['-vf', 'pad=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p', '-c:v', 'libx264', '-preset', 'veryfast', '-crf', '12', '-movflags', '+faststart'],
-      target: path,
-    },
-    path,
-  );
-}
-
 async function writeFrames({ video, frames, folder, compressed }: ExtractTask): Promise<void> {
   const { libavformat } = findFfmpeg();
   // Renamed in ffmpeg 5.1: frames as they come, none twice and none left out.
@@ -129,22 +113,6 @@ interface ExtractTask {
   readonly frames: number;
   readonly folder: string;
   readonly compressed: boolean;
-}
-
-interface FfmpegTask {
-  readonly inputOptions: readonly string[];
-  readonly input: string;
-  readonly options: readonly string[];
-  readonly target: string;
-}
-
-async function runFfmpeg({ inputOptions, input, options, target }: FfmpegTask, location: string): Promise<void> {
-  const lines: string[] = [];
-  const logging = ['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'error', '-y'];
-  const child = startFfmpeg({ inputOptions: [...logging, ...inputOptions], input, outputs: [{ options, target }], onLine: (line) => lines.push(line) });
-  const { status, signal, failure } = await child.exited;
-  if (failure) throw failure;
-  if (status !== 0) throw ffmpegError(lines, location, signal === undefined ? `status ${status}` : `signal ${signal}`);
 }
 
 async function lastFrame(video: string, truth: string): Promise<number> {
