@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { NO_DETECTIONS } from '../../src/core/detections.js';
 import type { FrameFormat } from '../../src/core/frame.js';
 import type { LynceusServer, ServerOptions } from '../../src/server/server.js';
-import { deliver, fakeStream, startTestServer, type FakeStream } from './fixture.js';
+import { deliver, fakeGuardReport, fakeStream, startTestServer, type FakeFrameOptions, type FakeStream } from './fixture.js';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 const SKIP_REASON = CHROMIUM === undefined ? 'no Chromium is installed here' : false;
@@ -55,11 +56,11 @@ describe.skipIf(SKIP_REASON !== false)(`the viewer in Chromium${SKIP_REASON === 
   }
 
   /** Delivers 25 frames a second, each a flat grey picture with two boxes. */
-  function run(stream: FakeStream, isRunning: () => boolean = () => true): void {
+  function run(stream: FakeStream, options: FakeFrameOptions = {}): void {
     let seq = 0;
     timers.push(
       setInterval(() => {
-        if (server && isRunning()) deliver(server, stream, seq++, { format: FORMAT });
+        if (server) deliver(server, stream, seq++, { format: FORMAT, ...options });
       }, 40),
     );
   }
@@ -102,6 +103,45 @@ describe.skipIf(SKIP_REASON !== false)(`the viewer in Chromium${SKIP_REASON === 
     const screenshot = process.env['LYNCEUS_SCREENSHOT'] ?? join(profile, 'viewer.png');
     await page.screenshot({ path: screenshot });
     expect((await sharp(screenshot).stats()).entropy).toBeGreaterThan(0.5);
+  });
+
+  test('shows what a guard did: regions, boxes that it brought back or took out, and a line of it', async () => {
+    const [guarded, plain] = [camera('guarded'), camera('plain')];
+    await open([guarded, plain]);
+    run(guarded, { guard: fakeGuardReport() });
+    run(plain);
+    await card('guarded').locator('.guard', { hasText: 'guarded, 1 extra pass · 1 patch · 1 box recovered · 1 box suppressed' }).waitFor();
+    expect(await card('guarded').locator('.guard').getAttribute('data-tone')).toBe('attack');
+    expect(await card('guarded').locator('.guard-line .key').textContent()).toMatch(/patch, taken out.*suspicious.*benign.*recovered box.*suppressed box/s);
+    await card('plain').locator('.found', { hasText: 'person, bicycle' }).waitFor();
+    expect(await card('plain').locator('.guard-line').isVisible()).toBe(false);
+    // Pink lines over the region of the patch, 40 by 40 at (40, 30) of 768 by 576; none where there is nothing.
+    const pinkIn = (name: string, [x, y, width, height]: readonly number[]) =>
+      page.evaluate(
+        ([stream, left, top, right, bottom]) => {
+          const canvas = document.querySelector<HTMLCanvasElement>(`[data-stream="${stream}"] .screen`)!;
+          const scale = Math.min(canvas.width / 768, canvas.height / 576);
+          const x0 = (canvas.width - 768 * scale) / 2;
+          const y0 = (canvas.height - 576 * scale) / 2;
+          const { data } = canvas.getContext('2d')!.getImageData(Math.round(x0 + left * scale), Math.round(y0 + top * scale), Math.round((right - left) * scale), Math.round((bottom - top) * scale));
+          let pink = 0;
+          for (let i = 0; i < data.length; i += 4) if (data[i]! > 170 && data[i]! - data[i + 1]! > 50) pink += 1;
+          return pink / (data.length / 4);
+        },
+        [name, x!, y!, x! + width!, y! + height!] as const,
+      );
+    await expect.poll(() => pinkIn('guarded', [42, 32, 36, 36])).toBeGreaterThan(0.1);
+    expect(await pinkIn('guarded', [200, 400, 100, 100])).toBe(0);
+    expect(await pinkIn('plain', [42, 32, 36, 36])).toBe(0);
+    await page.screenshot({ path: process.env['LYNCEUS_GUARD_SCREENSHOT'] ?? join(profile, 'guard.png') });
+  });
+
+  test('says when a guard could not do its work', async () => {
+    const stream = camera('yard');
+    await open([stream]);
+    run(stream, { guard: fakeGuardReport({ state: 'unguarded', reason: 'ERR_WORKER_DIED', patches: [], suppressed: NO_DETECTIONS, origins: ['untouched', 'untouched'], extraPasses: 0 }) });
+    await card('yard').locator('.guard', { hasText: 'unguarded (ERR_WORKER_DIED), 0 extra passes' }).waitFor();
+    expect(await card('yard').locator('.guard').getAttribute('data-tone')).toBe('unguarded');
   });
 
   test('asks for pictures only while somebody sees the page', async () => {

@@ -29,6 +29,23 @@ export function words(identifier) {
   return identifier.replaceAll('_', ' ');
 }
 
+/** "guarded, 2 extra passes · 1 patch · 1 box recovered": what a guard did in a frame. */
+export function guardSummary({ guard, patches = [], suppressed = [], detections }) {
+  const { state, reason, extra_passes: passes } = guard;
+  const found = patches.filter(({ verdict }) => verdict === 'adversarial').length;
+  const recovered = detections.filter((detection) => detection.guard === 'recovered').length;
+  return [
+    `${state}${reason ? ` (${reason})` : ''}, ${several(passes, 'extra pass', 'extra passes')}`,
+    ...(found > 0 ? [several(found, 'patch', 'patches')] : []),
+    ...(recovered > 0 ? [`${several(recovered, 'box', 'boxes')} recovered`] : []),
+    ...(suppressed.length > 0 ? [`${several(suppressed.length, 'box', 'boxes')} suppressed`] : []),
+  ].join(' · ');
+}
+
+function several(number, one, many) {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
 /** "person × 3, car", most frequent first; undefined where there is nothing. */
 export function summary(detections) {
   const counts = new Map();

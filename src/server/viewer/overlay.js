@@ -1,41 +1,51 @@
 import { classColor } from './colors.js';
 
+/** Dashes of a box that was found only after a patch was taken out, CSS pixels. */
+const RECOVERED_DASH = [9, 5];
+
 /**
- * Draws boxes with label and score over a picture.
+ * Draws boxes over a picture; those that a guard brought back are dashed.
  *
  * @param {CanvasRenderingContext2D} context in device pixels
  * @param {object[]} detections with `bbox` in pixels of the source picture
  * @param {{x: number, y: number, scale: number, width: number, height: number}} place of the picture on the canvas, device pixels
  * @param {number} pixelRatio device pixels a CSS pixel
+ * @returns {object[]} what `drawPlates` writes at them: label and score, the surest first
  */
-export function drawDetections(context, detections, place, pixelRatio) {
-  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: classColor(detection.category_id), text: `${detection.label} ${Math.round(detection.score * 100)}%`, score: detection.score }));
-  for (const box of boxes) drawBox(context, box, pixelRatio);
-  drawLabels(context, boxes.sort((a, b) => b.score - a.score), place, pixelRatio);
+export function drawBoxes(context, detections, place, pixelRatio) {
+  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: classColor(detection.category_id), text: boxText(detection), score: detection.score, isRecovered: detection.guard === 'recovered' }));
+  for (const box of boxes) strokeBox(context, box, pixelRatio, box.isRecovered ? RECOVERED_DASH : []);
+  return boxes.sort((a, b) => b.score - a.score);
+}
+
+function boxText({ label, score, guard }) {
+  return `${label} ${Math.round(score * 100)}%${guard === 'recovered' ? ' recovered' : ''}`;
 }
 
 /** Whole device pixels, so that lines are crisp. */
-function toScreen([x, y, width, height], place) {
+export function toScreen([x, y, width, height], place) {
   const left = Math.round(place.x + x * place.scale);
   const top = Math.round(place.y + y * place.scale);
   return { left, top, width: Math.round(place.x + (x + width) * place.scale) - left, height: Math.round(place.y + (y + height) * place.scale) - top };
 }
 
-/** A dark line under the coloured one keeps the box visible on any picture. */
-function drawBox(context, { left, top, width, height, color }, pixelRatio) {
+/** A dark line under the coloured one keeps the box visible on any picture. @param {number[]} dash CSS pixels, none for a full line */
+export function strokeBox(context, { left, top, width, height, color }, pixelRatio, dash = []) {
   const line = Math.max(2, Math.round(2 * pixelRatio));
   const inset = line / 2;
   context.lineJoin = 'miter';
   context.strokeStyle = 'rgb(4 6 9 / 55%)';
   context.lineWidth = line + 2 * Math.round(pixelRatio);
   context.strokeRect(left + inset, top + inset, width - line, height - line);
+  context.setLineDash(dash.map((length) => length * pixelRatio));
   context.strokeStyle = color;
   context.lineWidth = line;
   context.strokeRect(left + inset, top + inset, width - line, height - line);
+  context.setLineDash([]);
 }
 
-/** The surest first; a plate that finds no free place is left out rather than laid over another. */
-function drawLabels(context, boxes, place, pixelRatio) {
+/** Writes what things are called, the first ones first; a plate that finds no free place is left out rather than laid over another. */
+export function drawPlates(context, boxes, place, pixelRatio) {
   // A small picture has small objects: smaller plates hide less of them.
   const size = Math.round((place.width < 520 * pixelRatio ? 11 : 13) * pixelRatio);
   const padding = Math.round(5 * pixelRatio);

@@ -1,4 +1,5 @@
-import { drawDetections } from './overlay.js';
+import { drawGuard } from './guard-overlay.js';
+import { drawBoxes, drawPlates } from './overlay.js';
 
 /** Frames whose boxes wait for their picture. Pictures are some tens of milliseconds behind the results. */
 const KEPT_FRAMES = 64;
@@ -82,11 +83,13 @@ export class Screen {
     context.fillStyle = '#05070a';
     context.fillRect(0, 0, width, height);
     if (!this.#shown) return;
-    const { image, detections } = this.#shown;
+    const { image, detections, guard } = this.#shown;
     const scale = Math.min(width / image.width, height / image.height);
     const place = { scale, width: image.width * scale, height: image.height * scale, x: (width - image.width * scale) / 2, y: (height - image.height * scale) / 2 };
     context.imageSmoothingQuality = 'high';
     if (this.#picture) context.drawImage(this.#picture, place.x, place.y, place.width, place.height);
-    if (this.#showBoxes) drawDetections(context, detections, place, devicePixelRatio);
+    if (!this.#showBoxes) return;
+    const plates = [...(guard ? drawGuard(context, this.#shown, place, devicePixelRatio) : []), ...drawBoxes(context, detections, place, devicePixelRatio)];
+    drawPlates(context, plates, place, devicePixelRatio);
   }
 }

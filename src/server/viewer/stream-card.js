@@ -1,5 +1,5 @@
 import { stageColor } from './colors.js';
-import { count, duration, milliseconds, summary, words } from './format.js';
+import { count, duration, guardSummary, milliseconds, summary, words } from './format.js';
 import { Screen } from './screen.js';
 import { StageChart } from './stage-chart.js';
 
@@ -114,7 +114,18 @@ export class StreamCard {
     const text = summary(frame.detections) ?? 'nothing found';
     setText(this.#parts.found, text);
     this.#parts.found.title = text;
+    this.#drawGuard(frame);
     this.element.dataset.seq = frame.seq;
+  }
+
+  /** Only a stream with a guard has a line for it. */
+  #drawGuard(frame) {
+    const { 'guard-line': line, guard } = this.#parts;
+    line.hidden = frame.guard === undefined;
+    if (line.hidden) return;
+    setText(guard, guardSummary(frame));
+    const isAttacked = frame.patches?.some(({ verdict }) => verdict === 'adversarial') ?? false;
+    guard.dataset.tone = isAttacked ? 'attack' : frame.guard.state;
   }
 
   #drawReadings() {
@@ -244,6 +255,6 @@ function element(tag, properties) {
 }
 
 function partsOf(card) {
-  const names = ['name', 'badge', 'about', 'enlarge', 'screen', 'notice', 'latency', 'age', 'fps', 'found', 'chart', 'times', 'drops', 'drop-share'];
+  const names = ['name', 'badge', 'about', 'enlarge', 'screen', 'notice', 'latency', 'age', 'fps', 'found', 'chart', 'times', 'drops', 'drop-share', 'guard-line', 'guard'];
   return Object.fromEntries(names.map((name) => [name, card.querySelector(`.${name}`)]));
 }
