@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { AppError } from '../core/errors.js';
 import { GUARD_PROFILE_VERSION, type GuardProfile } from './profile.js';
+import { REGION_FEATURES } from './search/region-features.js';
 
 const positiveInt = z.int().positive();
-const deviation = z.number().min(0);
-/** For each of `QUANTILES` one. */
-const quantiles = z.array(z.number()).min(1);
-
+const numbers = z.array(z.number());
+const deviations = z.array(z.number().min(0));
 const tapSchema = z.looseObject({ output: z.string().min(1), stride: positiveInt, channels: positiveInt, width: positiveInt, height: positiveInt });
 
 /** Further keys are kept: a profile may say more than is needed to read it. */
@@ -17,15 +16,42 @@ const profileSchema = z
     modelSha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits'),
     tap: tapSchema,
     calibratedOn: z.looseObject({ description: z.string(), pictures: z.int().min(0) }),
-    channels: z.looseObject({ mean: z.array(z.number()), deviation: z.array(deviation) }),
-    evidence: z.record(z.string(), z.looseObject({ mean: z.number(), deviation, quantiles })),
-    thresholds: z.record(z.string(), z.number()),
+    cells: z.looseObject({ mean: numbers, deviation: deviations, pixelMean: numbers, pixelDeviation: deviations, weights: numbers }),
+    windows: z.looseObject({ sizes: z.array(positiveInt), scale: z.array(z.number().positive()) }),
+    region: z.looseObject({ mean: numbers, deviation: deviations, weights: numbers, bias: z.number() }),
+    effect: z.looseObject({ from: z.number().positive(), share: z.number().positive().max(1), scale: z.number().positive() }),
+    evidence: z.record(z.string(), z.looseObject({ mean: z.number(), deviation: z.number().min(0), quantiles: numbers.min(1) })),
+    thresholds: z.looseObject({ trigger: z.number(), flag: z.number(), scoreScale: z.number().positive() }),
   })
-  .superRefine(({ tap, channels }, context) => {
-    for (const key of ['mean', 'deviation'] as const) {
-      if (channels[key].length !== tap.channels) context.addIssue({ code: 'custom', path: ['channels', key], message: `expected ${tap.channels} numbers, one for each channel of the tap, found ${channels[key].length}` });
+  .superRefine((profile, context) => {
+    for (const { path, length, expected, why } of lengthsOf(profile)) {
+      if (length !== expected) context.addIssue({ code: 'custom', path, message: `expected ${expected} numbers, ${why}, found ${length}` });
     }
   });
+
+interface Length {
+  readonly path: string[];
+  readonly length: number;
+  readonly expected: number;
+  readonly why: string;
+}
+
+/** Lists that go with each other. */
+function lengthsOf({ tap, cells, windows, region }: Pick<GuardProfile, 'tap' | 'cells' | 'windows' | 'region'>): Length[] {
+  const perChannel = 'one for each channel of the tap';
+  const perFeature = 'one for each feature of a region';
+  const features = REGION_FEATURES.length;
+  return [
+    { path: ['cells', 'mean'], length: cells.mean.length, expected: tap.channels, why: perChannel },
+    { path: ['cells', 'deviation'], length: cells.deviation.length, expected: tap.channels, why: perChannel },
+    { path: ['cells', 'pixelDeviation'], length: cells.pixelDeviation.length, expected: cells.pixelMean.length, why: 'as many as means' },
+    { path: ['cells', 'weights'], length: cells.weights.length, expected: tap.channels + cells.pixelMean.length, why: 'one for each channel and pixel feature' },
+    { path: ['windows', 'scale'], length: windows.scale.length, expected: windows.sizes.length, why: 'one for each size' },
+    { path: ['region', 'mean'], length: region.mean.length, expected: features, why: perFeature },
+    { path: ['region', 'deviation'], length: region.deviation.length, expected: features, why: perFeature },
+    { path: ['region', 'weights'], length: region.weights.length, expected: features, why: perFeature },
+  ];
+}
 
 /**
  * Reads a clean profile.

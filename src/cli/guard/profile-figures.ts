@@ -41,7 +41,7 @@ export function evidenceRows({ evidence }: GuardProfile): string[][] {
 }
 
 export function thresholdRows({ thresholds }: GuardProfile): string[][] {
-  return Object.entries(thresholds).map(([name, value]) => [name, short(value)]);
+  return Object.entries<number>({ ...thresholds }).map(([name, value]) => [name, short(value)]);
 }
 
 /** What the share of flagged pictures and its neighbours say, for people. */

@@ -40,7 +40,7 @@ async function pictureSection({ suspicious }: CleanCheck, { input }: ModelManife
   if (suspicious.length === 0) return { title, blocks: [{ kind: 'text', text: 'None looked suspicious anywhere.' }] };
   const pictures: Block[] = [];
   for (const { checked, picture } of suspicious) {
-    const caption = `Picture ${checked.index + 1} (${checked.imageId}): evidence ${checked.strongestEvidence.toFixed(2)}, ${checked.flagged.length > 0 ? 'taken for a patch' : 'no alarm'}.`;
+    const caption = `Picture ${checked.index + 1} (${checked.imageId}): evidence ${checked.strongestEvidence?.toFixed(2) ?? '-'}, ${checked.flagged.length > 0 ? 'taken for a patch' : 'no alarm'}.`;
     pictures.push({ kind: 'picture', png: await suspiciousPng(picture, checked, input), caption });
   }
   return {
@@ -51,12 +51,12 @@ async function pictureSection({ suspicious }: CleanCheck, { input }: ModelManife
 
 function checkSection(check: CleanCheck): Section {
   const figures = checkFigures(check);
-  const strongest = check.pictures.map(({ strongestEvidence }) => strongestEvidence).filter((evidence) => evidence > 0);
+  const strongest = check.pictures.map(({ strongestEvidence }) => strongestEvidence).filter((evidence) => evidence !== undefined);
   const table: Block = { kind: 'table', header: ['on the pictures it was learnt from', ''], rows: checkRows(figures), caption: 'Expect a little more on others.' };
   if (strongest.length === 0) return { title: 'What it would do with ordinary pictures', blocks: [table] };
   const markup = drawPlot({
     height: 260,
-    x: { label: 'evidence of the most suspicious place, deviations' },
+    x: { label: 'evidence of the most suspicious place' },
     y: { label: 'pictures', grid: true },
     marks: [Plot.rectY(histogram(strongest), { x1: 'from', x2: 'to', y1: 0, y2: 'count', fill: COLOUR }), Plot.ruleY([0])],
   });
@@ -99,13 +99,28 @@ function evidenceSection(profile: GuardProfile): Section {
   return { title: 'What is ordinary', blocks };
 }
 
-function channelSection({ channels }: GuardProfile): Section {
-  const rows = channels.mean.map((mean, channel) => ({ channel, mean, low: mean - channels.deviation[channel]!, high: mean + channels.deviation[channel]! }));
-  const markup = drawPlot({
+function channelSection({ cells, tap }: GuardProfile): Section {
+  const rows = Array.from({ length: tap.channels }, (_, channel) => {
+    const [mean, deviation] = [cells.mean[channel]!, cells.deviation[channel]!];
+    return { channel, mean, low: mean - deviation, high: mean + deviation, weight: cells.weights[channel]! };
+  });
+  const features = drawPlot({
     height: 240,
     x: { label: 'channel', ticks: rows.length },
     y: { label: 'feature', grid: true },
     marks: [Plot.ruleX(rows, { x: 'channel', y1: 'low', y2: 'high', stroke: COLOUR, strokeWidth: 3, strokeOpacity: 0.4 }), Plot.dot(rows, { x: 'channel', y: 'mean', fill: COLOUR })],
   });
-  return { title: 'Features', blocks: [{ kind: 'plot', markup, caption: 'Mean of each channel of the shallow features, and one deviation to either side.' }] };
+  const weights = drawPlot({
+    height: 200,
+    x: { label: 'channel', ticks: rows.length },
+    y: { label: 'weight', grid: true },
+    marks: [Plot.ruleX(rows, { x: 'channel', y1: 0, y2: 'weight', stroke: COLOUR, strokeWidth: 8 }), Plot.ruleY([0])],
+  });
+  return {
+    title: 'Features',
+    blocks: [
+      { kind: 'plot', markup: features, caption: 'Mean of each channel of the shallow features, and one deviation to either side.' },
+      { kind: 'plot', markup: weights, caption: 'How much a deviation of each channel speaks for something pasted in.' },
+    ],
+  };
 }

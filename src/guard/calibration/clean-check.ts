@@ -11,8 +11,8 @@ export interface CheckedPicture {
   /** Place in the set, from 0. */
   readonly index: number;
   readonly imageId: number;
-  /** Of the most suspicious candidate, in deviations; 0 where there is none. */
-  readonly strongestEvidence: number;
+  /** Of the most suspicious candidate; undefined where there is none. */
+  readonly strongestEvidence: number | undefined;
   readonly candidates: readonly Candidate[];
   /** Regions that were taken for patches: false alarms, if the picture is as clean as it should be. */
   readonly flagged: readonly PatchFinding[];
@@ -66,7 +66,7 @@ async function checkPicture(guard: PatchGuard, passes: GuardPasses, { imageId, p
   return {
     index,
     imageId,
-    strongestEvidence: Math.max(0, ...response.candidates.map(({ evidence }) => evidence)),
+    strongestEvidence: response.candidates.length > 0 ? Math.max(...response.candidates.map(({ evidence }) => evidence)) : undefined,
     candidates: response.candidates,
     flagged: report.patches.filter(({ verdict }) => verdict === 'adversarial'),
     extraPasses: report.extraPasses,
@@ -74,5 +74,6 @@ async function checkPicture(guard: PatchGuard, passes: GuardPasses, { imageId, p
 }
 
 function bySuspicion({ checked: a }: CleanCheck['suspicious'][number], { checked: b }: CleanCheck['suspicious'][number]): number {
-  return b.flagged.length - a.flagged.length || b.strongestEvidence - a.strongestEvidence || a.index - b.index;
+  const least = Number.NEGATIVE_INFINITY;
+  return b.flagged.length - a.flagged.length || (b.strongestEvidence ?? least) - (a.strongestEvidence ?? least) || a.index - b.index;
 }
