@@ -1,0 +1,85 @@
+import type { Size } from '../../core/size.js';
+
+/** Samples along a side of a cell at most: enough to see what a cell holds, whatever its size. */
+const MAX_SAMPLES = 3;
+/** A sample for so many pixels; bilinear ones see two. */
+const PIXELS_A_SAMPLE = 1.5;
+
+/** A grid of cells over the picture, in pixels with fractions; pixel `i` covers `i` to `i + 1`. */
+export interface CellGrid {
+  readonly centreX: number;
+  readonly centreY: number;
+  /** Size of a cell. */
+  readonly pitchX: number;
+  readonly pitchY: number;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/**
+ * Samples the picture in a grid of cells: each is the mean of one to nine bilinear samples, by its size. Beyond the border the picture goes on as it ends.
+ *
+ * @param planes three planes of `size` bytes each.
+ * @param out three planes of `rows * columns` levels; written all over.
+ */
+export function sampleGrid(planes: Uint8Array, size: Size, { centreX, centreY, pitchX, pitchY, columns, rows }: CellGrid, out: Float32Array): void {
+  const across = sampleAxis(centreX, pitchX, columns, size.width);
+  const down = sampleAxis(centreY, pitchY, rows, size.height);
+  const scale = 1 / (across.samples * down.samples);
+  for (let plane = 0; plane < 3; plane += 1) {
+    const pixels = planes.subarray(plane * size.width * size.height, (plane + 1) * size.width * size.height);
+    samplePlane(pixels, size.width, across, down, scale, out.subarray(plane * rows * columns, (plane + 1) * rows * columns));
+  }
+}
+
+/** Where the samples along an axis lie: between pixels `from` and `to`, `share` of the latter. */
+interface AxisSamples {
+  /** In each cell. */
+  readonly samples: number;
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+  readonly share: Float32Array;
+}
+
+function sampleAxis(centre: number, pitch: number, cells: number, limit: number): AxisSamples {
+  const samples = Math.min(MAX_SAMPLES, Math.max(1, Math.ceil(pitch / PIXELS_A_SAMPLE)));
+  const count = cells * samples;
+  const [from, to, share] = [new Int32Array(count), new Int32Array(count), new Float32Array(count)];
+  const step = pitch / samples;
+  // The middle of a pixel is at its index and a half.
+  const start = centre - (count * step) / 2 + step / 2 - 0.5;
+  for (let i = 0; i < count; i += 1) {
+    const position = Math.min(limit - 1, Math.max(0, start + i * step));
+    const pixel = Math.floor(position);
+    from[i] = pixel;
+    to[i] = Math.min(limit - 1, pixel + 1);
+    share[i] = position - pixel;
+  }
+  return { samples, from, to, share };
+}
+
+function samplePlane(pixels: Uint8Array, stride: number, across: AxisSamples, down: AxisSamples, scale: number, out: Float32Array): void {
+  const columns = across.from.length / across.samples;
+  const line = new Float32Array(across.from.length);
+  out.fill(0);
+  for (let y = 0; y < down.from.length; y += 1) {
+    sampleLine(pixels, down.from[y]! * stride, down.to[y]! * stride, down.share[y]!, across, line);
+    const row = Math.floor(y / down.samples) * columns;
+    for (let column = 0, x = 0; column < columns; column += 1) {
+      let sum = 0;
+      for (let end = x + across.samples; x < end; x += 1) sum += line[x]!;
+      out[row + column]! += sum * scale;
+    }
+  }
+}
+
+function sampleLine(pixels: Uint8Array, upper: number, lower: number, down: number, { from, to, share }: AxisSamples, line: Float32Array): void {
+  for (let x = 0; x < line.length; x += 1) {
+    const a = from[x]!;
+    const b = to[x]!;
+    const across = share[x]!;
+    const top = pixels[upper + a]! + across * (pixels[upper + b]! - pixels[upper + a]!);
+    const bottom = pixels[lower + a]! + across * (pixels[lower + b]! - pixels[lower + a]!);
+    line[x] = top + down * (bottom - top);
+  }
+}
