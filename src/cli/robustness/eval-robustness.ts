@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { availableParallelism, cpus } from 'node:os';
+import { checkPlacement } from '../../attack/placement.js';
 import { AppError } from '../../core/errors.js';
 import { categoryIdsOfLabels } from '../../evaluation/coco-results.js';
 import type { ModelStore } from '../../model-store/store.js';
@@ -9,6 +10,7 @@ import { toCocoDataset } from '../ground-truth.js';
 import { createLog } from '../log.js';
 import { openStore } from '../models.js';
 import { type PlacementOptions, placementOf } from '../placement-options.js';
+import { Shutdown } from '../shutdown.js';
 import { bold, PhaseBars, print, say, yellow } from '../terminal.js';
 import { type CleanProfile, cleanProfile } from './clean-profile.js';
 import { DEFENCE_NAMES, type Measurement, measureRobustness } from './measure.js';
@@ -38,47 +40,59 @@ export interface RobustnessOptions extends PlacementOptions {
 }
 
 const REPORT_FILE = 'robustness.html';
-const INTERRUPTED = 130;
 
 /**
- * `lynceus eval` with an attack, with a defence, or with both: measures, prints and writes the report.
+ * `lynceus eval` with an attack, with a defence, or with both: measures, prints and writes the report. An interrupt ends what is in work
+ * and removes what was made on the way.
  *
  * @throws AppError of the dataset, the patches, the model, the profile or a run.
  */
 export async function evaluateRobustness(data: string, options: RobustnessOptions): Promise<void> {
   if (options.results !== undefined) throw new AppError('ERR_USAGE', 'Expected --results without --attack, --guard and --pareto: there are several runs to write the results of.');
-  // Temporary folders are removed when the process exits, which a signal alone doesn't let it do.
-  process.once('SIGINT', () => process.exit(INTERRUPTED));
-  process.once('SIGTERM', () => process.exit(INTERRUPTED));
-  const placement = placementOf(options);
+  checkPlacement(placementOf(options));
+  const shutdown = new Shutdown();
+  const interrupt = new AbortController();
+  void shutdown.requested.then(() => interrupt.abort());
+  const bars = new PhaseBars();
+  try {
+    await measureAndTell(data, options, bars, interrupt.signal);
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = shutdown.exitStatus;
+  } finally {
+    bars.stop();
+    shutdown.dispose();
+  }
+}
+
+async function measureAndTell(data: string, options: RobustnessOptions, bars: PhaseBars, signal: AbortSignal): Promise<void> {
   const patches = options.attack === undefined ? [] : await loadPatches(resolve(options.attack), { greyscale: options.greyscale ?? false });
   const store = openStore();
   const { manifest } = await store.resolve(options.model);
-  const bars = new PhaseBars();
   const opened = await openDataset(resolve(data), { truth: options.gt === undefined ? undefined : resolve(options.gt), onExtract: (frames) => say(`Taking ${frames} frames out of the video`) });
   try {
     const { dataset } = opened;
     const truth = toCocoDataset(dataset);
     checkLabels(options, truth.categories, manifest.labels);
-    const defence = defenceOf(options, dataset.frameRateFps !== undefined);
-    const others = options.pareto ? comparedDefences(dataset.frameRateFps !== undefined) : [];
-    const profile = [defence, ...others].some((one) => one !== 'off') ? await profileOf(store, options, dataset.folder, bars) : undefined;
+    const isSequence = dataset.frameRateFps !== undefined;
+    const defence = defenceOf(options, isSequence);
+    const others = options.pareto ? comparedDefences(isSequence) : [];
+    const onProgress = (phase: string, done: number, total: number): void => bars.update(phase, done, total);
+    const profile = [defence, ...others].some((one) => one !== 'off') ? await profileOf(store, options, dataset.folder, { onProgress, signal }) : undefined;
     if (options.report !== undefined) await mkdir(resolve(options.report), { recursive: true });
     const { model, confidence, iou, bestClass = false, seed, label: labels } = options;
     const threshold = options.threshold ?? manifest.defaults.confidenceThreshold;
     const measured = await measureRobustness({
-      ...{ dataset, truth, patches, placement, labels, seed, threshold, defence, others, store },
+      ...{ dataset, truth, patches, placement: placementOf(options), labels, seed, threshold, defence, others, store, onProgress, signal },
       detector: { model, confidence, iou, bestClass },
       profile: profile?.path,
       showsPictures: options.report !== undefined,
       // Dozens of runs open and close a source each.
       log: createLog('warn'),
-      onProgress: bars.update,
     });
     bars.stop();
     await tell(measured, { data, options, opened, defence, threshold, profile });
   } finally {
-    bars.stop();
     opened.close();
   }
 }
@@ -103,9 +117,16 @@ function checkLabels({ label, model, confidence }: RobustnessOptions, categories
   if (confidence > 0.05) say(yellow(`A confidence threshold of ${confidence} cuts the tail off the precision-recall curve`));
 }
 
-async function profileOf(store: ModelStore, { model, profile: given }: RobustnessOptions, folder: string, bars: PhaseBars): Promise<CleanProfile> {
-  const profile = await cleanProfile(store, model, folder, given, (done, total) => bars.update('calibrating', done, total));
-  bars.stop();
+interface Watched {
+  readonly onProgress: (phase: string, done: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+async function profileOf(store: ModelStore, { model, profile: given }: RobustnessOptions, folder: string, { onProgress, signal }: Watched): Promise<CleanProfile> {
+  const profile = await cleanProfile(store, model, folder, given, (done, total) => {
+    signal.throwIfAborted();
+    onProgress('calibrating', done, total);
+  });
   if (profile.automatic) say(`${bold('No clean profile')}: ${model} was calibrated for this run on the clean pictures that it is measured on (${profile.description}). Better: lynceus guard calibrate <clean pictures of the camera> --model ${model}`);
   return profile;
 }

@@ -35,6 +35,8 @@ export interface RobustnessPlan {
   readonly store: ModelStore;
   readonly log: Logger;
   readonly onProgress: (phase: string, done: number, total: number) => void;
+  /** Ends the measurement early. */
+  readonly signal?: AbortSignal;
 }
 
 export interface PatchMeasurement {
@@ -83,7 +85,7 @@ interface MeasuredAttack extends PatchMeasurement {
  * Runs the model over the dataset as it is and with every patch, without and with the defence, and compares. Attacked pictures are made
  * in a temporary folder and removed after their runs.
  *
- * @throws AppError of the datasets, patches, models and streams.
+ * @throws AppError of the datasets, patches, models and streams; the signal's reason.
  */
 export async function measureRobustness(plan: RobustnessPlan): Promise<Measurement> {
   const scoring = scoringOf(plan);
@@ -122,10 +124,14 @@ interface AttackContext {
 }
 
 async function measureAttack(plan: RobustnessPlan, patch: PatchImage, { clean, runs, scoring, defences }: AttackContext): Promise<MeasuredAttack> {
-  const { dataset, placement, labels, seed, onProgress, defence } = plan;
+  const { dataset, placement, labels, seed, onProgress, defence, signal } = plan;
+  const onDrawn = (done: number, total: number): void => {
+    signal?.throwIfAborted();
+    onProgress(`${patch.name}: pictures`, done, total);
+  };
   const folder = createPrivateFolder();
   try {
-    const { regions } = await attackDataset({ dataset, patch, placement, folder, seed, categories: labels, onProgress: (done, total) => onProgress(`${patch.name}: pictures`, done, total) });
+    const { regions } = await attackDataset({ dataset, patch, placement, folder, seed, categories: labels, onProgress: onDrawn });
     const { off, defended } = await runAll(plan, folder, patch.name, defences);
     const patches = placedPatches(dataset, regions);
     const main = defended.get(defence);
@@ -144,9 +150,9 @@ async function measureAttack(plan: RobustnessPlan, patch: PatchImage, { clean, r
 }
 
 async function runAll(plan: RobustnessPlan, folder: string, name: string, defences: readonly Defence[]): Promise<Runs> {
-  const { detector, profile, store, log, truth, onProgress } = plan;
+  const { detector, profile, store, log, truth, onProgress, signal } = plan;
   const run = (defence: Defence): Promise<RunOutcome> =>
-    runDefence({ folder, detector, defence, profile, store, log, categories: truth.categories, onPicture: (done) => onProgress(`${name}: ${DEFENCE_NAMES[defence]}`, done, truth.images.length) });
+    runDefence({ folder, detector, defence, profile, store, log, ...(signal ? { signal } : {}), categories: truth.categories, onPicture: (done) => onProgress(`${name}: ${DEFENCE_NAMES[defence]}`, done, truth.images.length) });
   const off = await run('off');
   const defended = new Map<Defence, RunOutcome>();
   for (const defence of defences) defended.set(defence, await run(defence));

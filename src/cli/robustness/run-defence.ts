@@ -30,6 +30,8 @@ export interface DefenceRun {
   readonly store: ModelStore;
   readonly log: Logger;
   readonly onPicture: (done: number) => void;
+  /** Ends the run early. */
+  readonly signal?: AbortSignal;
 }
 
 /** COCO counts no more detections of a picture. */
@@ -38,16 +40,24 @@ const DETECT = 'detect';
 /** Of the time in the detector's stage: what it costs without a defence, too. */
 const DETECTION_PARTS = ['infer', 'decode', 'nms'];
 
-/** Runs the pipeline, as any stream does, over a dataset. @throws AppError as `Pipeline` */
+/** Runs the pipeline, as any stream does, over a dataset. @throws AppError as `Pipeline`; the signal's reason */
 export async function runDefence(run: DefenceRun): Promise<RunOutcome> {
+  const { store, log, signal } = run;
+  signal?.throwIfAborted();
   const collector = new OutcomeCollector(run);
-  const pipeline = await Pipeline.prepare([definitionOf(run)], { store: run.store, log: run.log, sinksFor: () => [collector] });
+  const pipeline = await Pipeline.prepare([definitionOf(run)], { store, log, sinksFor: () => [collector] });
+  const stop = (): void => void pipeline.stop();
+  signal?.addEventListener('abort', stop);
   try {
     await pipeline.start();
+    // Before the stream was there, nothing could be stopped.
+    if (signal?.aborted) stop();
     await pipeline.streams[0]!.done;
   } finally {
+    signal?.removeEventListener('abort', stop);
     await pipeline.close();
   }
+  signal?.throwIfAborted();
   return collector.outcome;
 }
 
