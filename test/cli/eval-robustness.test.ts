@@ -58,12 +58,16 @@ describe('lynceus eval --attack', () => {
     const { status, stdout, stderr } = await runCli([...attackArgs(), '--guard', 'off', '--json'], home);
     expect(status, stderr).toBe(0);
     const figures = JSON.parse(stdout) as Record<string, unknown> & Record<'clean' | 'attacked' | 'grey' | 'noise', RunJson> & { patches: { name: string; attacked: RunJson }[] };
-    expect(figures.clean).toMatchObject({ ap50: 1, images: 2, boxes: 1, detections: 1, disappearance_rate: null, hallucinations_per_image: 0 });
+    expect(figures.clean.ap50).toBeCloseTo(1, 9);
+    expect(figures.clean).toMatchObject({ images: 2, boxes: 1, detections: 1, disappearance_rate: null, hallucinations_per_image: 0 });
     // One hit behind one miss: precision 0.5 at all recalls.
     expect(figures.attacked.ap50).toBeCloseTo(0.5, 9);
     expect(figures.attacked).toMatchObject({ images: 2, boxes: 1, detections: 0, disappearance_rate: 1 });
     // Grey and noise leave about 0.9 / 2 + 0.5 / 2 of the green.
-    for (const control of [figures.grey, figures.noise]) expect(control).toMatchObject({ ap50: 1, detections: 1, disappearance_rate: 0 });
+    for (const control of [figures.grey, figures.noise]) {
+      expect(control.ap50).toBeCloseTo(1, 9);
+      expect(control).toMatchObject({ detections: 1, disappearance_rate: 0 });
+    }
     expect(figures.patches.map(({ name }) => name)).toEqual(['black']);
     const absent = ['clean_guarded', 'guarded', 'grey_guarded', 'noise_guarded', 'recovered', 'hit_rate', 'hit_rate_harmful', 'region_precision', 'flagged_clean', 'extra_passes', 'extra_passes_clean', 'latency', 'profile'];
     expect(Object.fromEntries(absent.map((key) => [key, figures[key]]))).toEqual(Object.fromEntries(absent.map((key) => [key, null])));
