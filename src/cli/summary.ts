@@ -22,7 +22,7 @@ function guardText({ frames, patches, extraPasses, recovered, suppressed }: Guar
   const states = frames.map(({ state, reason, count }) => `${count} ${state}${reason === undefined ? '' : ` (${reason})`}`).join(', ');
   const regions = patches.map(({ verdict, action, count }) => `${count} ${verdict}${action === 'filled' ? ' and filled' : ''}`).join(', ');
   const total = frames.reduce((sum, { count }) => sum + count, 0);
-  return `guard: ${states} frames, ${extraPasses} extra passes (${(extraPasses / total).toFixed(3)} a frame), regions ${regions || 'none'}, boxes ${recovered} recovered, ${suppressed} suppressed`;
+  return `guard: frames ${states}; ${extraPasses} extra passes (${(extraPasses / total).toFixed(3)} a frame); regions ${regions || 'none'}; boxes ${recovered} recovered, ${suppressed} suppressed`;
 }
 
 function timeRow(name: string, { n, meanMs, cv, p50Ms, p95Ms, p99Ms, maxMs }: TimeSummary): string[] | undefined {
