@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { summaryText } from '../../src/cli/summary.js';
 import { GuardCounter } from '../../src/timing/guard-counter.js';
 import { StreamLedger } from '../../src/timing/stream-ledger.js';
-import { fakeGuardReport, fakeStream } from '../server/fixture.js';
+import { fakeGuardReport } from '../server/fixture.js';
 
 describe('what a guard did', () => {
   test('is nothing to speak of before its first frame', () => {
@@ -38,15 +37,5 @@ describe('what a guard did', () => {
     counter.add(fakeGuardReport());
     expect(stats.frames).toEqual([{ state: 'guarded', count: 1 }]);
     expect(stats.patches.map(({ count }) => count)).toEqual([1, 1]);
-  });
-
-  test('is a line of the summary, for streams that have one', () => {
-    const stream = fakeStream('yard');
-    stream.delivered = 4;
-    expect(summaryText(stream.stats())).not.toContain('guard');
-    stream.guard = { frames: [{ state: 'guarded', count: 3 }, { state: 'unguarded', reason: 'ERR_WORKER_DIED', count: 1 }], patches: [{ verdict: 'adversarial', action: 'filled', count: 2 }, { verdict: 'benign', action: 'none', count: 1 }], extraPasses: 3, recovered: 2, suppressed: 1 };
-    expect(summaryText(stream.stats()).split('\n')[1]).toBe(
-      'guard: frames 3 guarded, 1 unguarded (ERR_WORKER_DIED); 3 extra passes (0.750 a frame); regions 2 adversarial and filled, 1 benign; boxes 2 recovered, 1 suppressed',
-    );
   });
 });
