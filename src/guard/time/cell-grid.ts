@@ -17,18 +17,21 @@ export interface CellGrid {
 }
 
 /**
- * Samples the picture in a grid of cells: each is the mean of one to nine bilinear samples, by its size. Beyond the border the picture goes on as it ends.
+ * Samples the picture in a grid of cells: each is the mean of one to nine bilinear samples, by its size, smoothed with its neighbours (1 2 1 along both
+ * axes): a small patch is finer than the pixels that show it, so what they show changes with every fraction of a pixel that it moves; what the
+ * smoothing leaves changes little. Beyond the border the picture goes on as it ends.
  *
  * @param planes three planes of `size` bytes each.
  * @param out three planes of `rows * columns` levels; written all over.
  */
 export function sampleGrid(planes: Uint8Array, size: Size, { centreX, centreY, pitchX, pitchY, columns, rows }: CellGrid, out: Float32Array): void {
-  const across = sampleAxis(centreX, pitchX, columns, size.width);
-  const down = sampleAxis(centreY, pitchY, rows, size.height);
-  const scale = 1 / (across.samples * down.samples);
+  const across = sampleAxis(centreX, pitchX, columns + 2, size.width);
+  const down = sampleAxis(centreY, pitchY, rows + 2, size.height);
+  const raw = new Float32Array((columns + 2) * (rows + 2));
   for (let plane = 0; plane < 3; plane += 1) {
     const pixels = planes.subarray(plane * size.width * size.height, (plane + 1) * size.width * size.height);
-    samplePlane(pixels, size.width, across, down, scale, out.subarray(plane * rows * columns, (plane + 1) * rows * columns));
+    samplePlane(pixels, size.width, across, down, raw);
+    smoothCells(raw, columns, rows, out.subarray(plane * rows * columns, (plane + 1) * rows * columns));
   }
 }
 
@@ -58,7 +61,8 @@ function sampleAxis(centre: number, pitch: number, cells: number, limit: number)
   return { samples, from, to, share };
 }
 
-function samplePlane(pixels: Uint8Array, stride: number, across: AxisSamples, down: AxisSamples, scale: number, out: Float32Array): void {
+function samplePlane(pixels: Uint8Array, stride: number, across: AxisSamples, down: AxisSamples, out: Float32Array): void {
+  const scale = 1 / (across.samples * down.samples);
   const columns = across.from.length / across.samples;
   const line = new Float32Array(across.from.length);
   out.fill(0);
@@ -81,5 +85,20 @@ function sampleLine(pixels: Uint8Array, upper: number, lower: number, down: numb
     const top = pixels[upper + a]! + across * (pixels[upper + b]! - pixels[upper + a]!);
     const bottom = pixels[lower + a]! + across * (pixels[lower + b]! - pixels[lower + a]!);
     line[x] = top + down * (bottom - top);
+  }
+}
+
+/** @param raw one cell more on every side than `out`. */
+function smoothCells(raw: Float32Array, columns: number, rows: number, out: Float32Array): void {
+  const stride = columns + 2;
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      const above = row * stride + column;
+      const same = above + stride;
+      const below = same + stride;
+      const corners = raw[above]! + raw[above + 2]! + raw[below]! + raw[below + 2]!;
+      const sides = raw[above + 1]! + raw[same]! + raw[same + 2]! + raw[below + 1]!;
+      out[row * columns + column] = (corners + 2 * sides + 4 * raw[same + 1]!) / 16;
+    }
   }
 }

@@ -11,8 +11,10 @@ const LEAST_REACH_PX = 4;
 const MAX_REACH_CELLS = 12;
 /** Shrinking, constant and growing, in the order of sizes. */
 const SCALES: readonly [number, number, number] = [0.94, 1, 1.06];
-/** What of the measured growth is believed at once: that of a single frame is mostly noise. */
-const SCALE_TRUST = 0.35;
+/** What of the measured growth is believed at once: that of a single picture is mostly noise. */
+const GROWTH_TRUST = 0.3;
+/** Growth is measured against the first sighting, where that can still be recognised. */
+const RECOGNISED_ABOVE = 0.5;
 /** A place at the end of the reach has to correlate that much better than the expected one. */
 const DISTANCE_PENALTY = 0.05;
 
@@ -32,8 +34,8 @@ export interface FollowedRegion {
 }
 
 /**
- * Finds a region again in the next picture: matches its template against the places around where it is expected (zero-mean normalised
- * cross-correlation; first a quarter of the cells at every place, then all cells around the best two), fits parabolas for fractions of a cell, then tries sizes.
+ * Finds a region again in the next picture: lays its template on the places around where it is expected (zero-mean normalised cross-correlation; first
+ * a quarter of the cells at every place, then all cells around the best two), fits parabolas for fractions of a cell, then tries sizes.
  *
  * Everything happens in cells of the template, ten for the region whatever its size, so the cost depends on the reach alone.
  *
@@ -42,13 +44,13 @@ export interface FollowedRegion {
  */
 export function followRegion(planes: Uint8Array, size: Size, template: RegionTemplate, expected: RegionBox, { reachPx, scales = SCALES }: FollowOptions = {}): FollowedRegion {
   const window = searchWindow(planes, size, expected, reachPx);
-  const place = bestPlace(window, template);
+  const { x, y } = bestPlace(window, template);
   const moved = {
     ...expected,
-    centreX: expected.centreX + (place.x * expected.width) / REGION_CELLS,
-    centreY: expected.centreY + (place.y * expected.height) / REGION_CELLS,
+    centreX: expected.centreX + (x * expected.width) / REGION_CELLS,
+    centreY: expected.centreY + (y * expected.height) / REGION_CELLS,
   };
-  const scale = bestScale(planes, size, template, moved, scales);
+  const scale = measureScale(planes, size, template, moved, scales);
   const box = { ...moved, width: moved.width * scale, height: moved.height * scale };
   const seen = describeRegion(planes, size, box);
   return { box, similarity: templateSimilarity(template, seen), seen };
@@ -160,19 +162,23 @@ function climb(scores: PlaceScores, { x, y }: Place): Place {
   return best.x === x && best.y === y ? best : climb(scores, best);
 }
 
-/** Growth against the expected size: the vertex of a parabola through three sizes, of which a part is believed. */
-function bestScale(planes: Uint8Array, size: Size, template: RegionTemplate, box: RegionBox, [smaller, same, larger]: readonly [number, number, number]): number {
-  const matcher = createMatcher(template, TEMPLATE_CELLS, 1);
+/**
+ * Growth against the expected size: the vertex of a parabola through three sizes, of which a part is believed. Measured against the first sighting: smaller,
+ * smoother views correlate a little better, so against a template that learns the region would shrink and shrink.
+ */
+function measureScale(planes: Uint8Array, size: Size, { firstCells }: RegionTemplate, box: RegionBox, [smaller, same, larger]: readonly [number, number, number]): number {
+  const matcher = createMatcher({ cells: firstCells, firstCells }, TEMPLATE_CELLS, 1);
   const score = (scale: number): number => {
     const { cells } = describeRegion(planes, size, { ...box, width: box.width * scale, height: box.height * scale });
     return correlate(matcher, cells, cells.length / 3, 0);
   };
-  const below = score(smaller);
+  const before = score(smaller);
   const middle = score(same);
-  const above = score(larger);
-  const step = below > middle && below >= above ? -1 : above > middle ? 1 : vertex(below, middle, above);
+  const after = score(larger);
+  if (middle < RECOGNISED_ABOVE) return same;
+  const step = before > middle && before >= after ? -1 : after > middle ? 1 : vertex(before, middle, after);
   const growth = step < 0 ? -step * Math.log(smaller / same) : step * Math.log(larger / same);
-  return same * Math.exp(SCALE_TRUST * growth);
+  return same * Math.exp(GROWTH_TRUST * growth);
 }
 
 /** Where between -0.5 and 0.5 the parabola through three equidistant scores has its top; 0 where the middle one isn't the best or one is missing. */

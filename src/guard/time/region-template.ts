@@ -11,13 +11,17 @@ export const REGION_CELLS = TEMPLATE_CELLS - 2 * BORDER_CELLS;
 
 /** Above this a sighting is good enough to learn from. */
 const LEARN_ABOVE = 0.8;
-/** Share of a sighting in the new template: what is older than fifty good sightings hardly counts any more. */
+/** Share of a sighting in the new template. */
 const LEARNING_RATE = 0.05;
+/** Share of the first sighting: half as much, so that a third of it stays for good and the template can't creep off what was confirmed. */
+const ANCHOR_RATE = 0.025;
 
 /** What a region and a little of its surroundings look like: a few kilobytes, to be kept or posted to a worker. */
 export interface RegionTemplate {
   /** Planes G, B, R of 14 x 14 cells, row by row: levels from 0 to 255, with fractions so that slow changes add up. */
   readonly cells: Float32Array;
+  /** What it looked like when it was first described. */
+  readonly firstCells: Float32Array;
 }
 
 /**
@@ -28,7 +32,7 @@ export interface RegionTemplate {
 export function describeRegion(planes: Uint8Array, size: Size, box: RegionBox): RegionTemplate {
   const cells = new Float32Array(3 * TEMPLATE_CELLS * TEMPLATE_CELLS);
   sampleGrid(planes, size, gridAround(box, TEMPLATE_CELLS, TEMPLATE_CELLS), cells);
-  return { cells };
+  return { cells, firstCells: cells };
 }
 
 /** A grid with the cells of a region's template, reaching as far as one wants. */
@@ -43,5 +47,7 @@ export function gridAround({ centreX, centreY, width, height }: RegionBox, colum
  */
 export function updateTemplate(template: RegionTemplate, seen: RegionTemplate, similarity: number): RegionTemplate {
   if (similarity < LEARN_ABOVE) return template;
-  return { cells: template.cells.map((level, i) => level + LEARNING_RATE * (seen.cells[i]! - level)) };
+  const { cells, firstCells } = template;
+  const learnt = cells.map((level, i) => level + LEARNING_RATE * (seen.cells[i]! - level) + ANCHOR_RATE * (firstCells[i]! - level));
+  return { cells: learnt, firstCells };
 }

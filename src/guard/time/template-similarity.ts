@@ -1,8 +1,13 @@
 import { BORDER_CELLS, REGION_CELLS, TEMPLATE_CELLS, type RegionTemplate } from './region-template.js';
 
 const CELLS = TEMPLATE_CELLS * TEMPLATE_CELLS;
-/** Weight of a cell of the surroundings, against 1 for one of the region: they change as the region's carrier moves. */
-const BORDER_WEIGHT = 0.35;
+/**
+ * How much the surroundings say against the region itself. They change as their carrier moves and have the greater contrast, so they are
+ * correlated apart: for a region with a structure they are a hint, for a plain one all there is.
+ */
+const BORDER_SHARE = 0.2;
+/** The smoothing lets the outermost cells of a region see what is beside it. */
+const EDGE_WEIGHT = 0.5;
 /** Variance that noise and compression make on a plain surface, squared levels: structure below it doesn't count. */
 const NOISE_VARIANCE = 9;
 /** Chromaticities that far apart are equal for all that a camera does, and ones that much further apart are other colours. */
@@ -11,13 +16,18 @@ const OTHER_CHROMATICITY = 0.25;
 
 /** A template made ready to be laid on many places of a picture's cells. */
 export interface TemplateMatcher {
-  /** Where the cells that are compared lie in a plane of the picture, from that of the first. */
+  readonly inside: MatcherPart;
+  readonly border: MatcherPart;
+}
+
+interface MatcherPart {
+  /** Where the cells that are compared lie in a plane of the picture, from the template's first one. */
   readonly offsets: Int32Array;
   readonly weights: Float32Array;
   readonly totalWeight: number;
-  /** Planes G, B, R of weighted levels of the template without their mean. */
+  /** Planes G, B, R of the template's levels without their mean, weighted. */
   readonly centred: Float32Array;
-  /** Their weighted sum of squares, with that of noise. */
+  /** Weighted sum of their squares, with that of noise. */
   readonly energy: number;
 }
 
@@ -25,8 +35,15 @@ export interface TemplateMatcher {
  * @param stride cells in a row of the pictures that it will be laid on.
  * @param step compare only every so many-th cell of a row and column: coarser and faster.
  */
-export function createMatcher({ cells }: RegionTemplate, stride: number, step: 1 | 2): TemplateMatcher {
+export function createMatcher(template: RegionTemplate, stride: number, step: 1 | 2): TemplateMatcher {
   const used = usedCells(step);
+  return {
+    inside: matcherPart(template, used.filter(isInside), stride),
+    border: matcherPart(template, used.filter((cell) => !isInside(cell)), stride),
+  };
+}
+
+function matcherPart({ cells }: RegionTemplate, used: readonly number[], stride: number): MatcherPart {
   const weights = Float32Array.from(used, cellWeight);
   const totalWeight = weights.reduce((sum, weight) => sum + weight, 0);
   const centred = new Float32Array(3 * used.length);
@@ -46,12 +63,17 @@ export function createMatcher({ cells }: RegionTemplate, stride: number, step: 1
 
 /**
  * Zero-mean normalised cross-correlation of a template with a place of a picture's cells, over all three planes, each about its own mean:
- * -1 to 1. Noise is added as if it were common to both, so that two plain surfaces correlate (1) and a plain one with a structure doesn't (0).
+ * -1 to 1, four fifths for the region and a fifth for its surroundings.
  *
  * @param cells three planes of `planeCells` levels.
  * @param at first cell of the place.
  */
-export function correlate({ offsets, weights, totalWeight, centred, energy }: TemplateMatcher, cells: Float32Array, planeCells: number, at: number): number {
+export function correlate({ inside, border }: TemplateMatcher, cells: Float32Array, planeCells: number, at: number): number {
+  return (1 - BORDER_SHARE) * correlatePart(inside, cells, planeCells, at) + BORDER_SHARE * correlatePart(border, cells, planeCells, at);
+}
+
+/** Noise is added as if it were common to both, so that two plain surfaces correlate (1) and a plain one with a structure doesn't (0). */
+function correlatePart({ offsets, weights, totalWeight, centred, energy }: MatcherPart, cells: Float32Array, planeCells: number, at: number): number {
   const count = offsets.length;
   let common = 3 * totalWeight * NOISE_VARIANCE;
   let seenEnergy = common;
@@ -89,12 +111,19 @@ function usedCells(step: number): number[] {
   return used;
 }
 
-function cellWeight(cell: number): number {
-  return isOfRegion(cell % TEMPLATE_CELLS) && isOfRegion(Math.floor(cell / TEMPLATE_CELLS)) ? 1 : BORDER_WEIGHT;
+function isInside(cell: number): boolean {
+  return depth(cell) > BORDER_CELLS;
 }
 
-function isOfRegion(index: number): boolean {
-  return index >= BORDER_CELLS && index < BORDER_CELLS + REGION_CELLS;
+/** 1 deep in the region and for its surroundings, less for the region's edge. */
+function cellWeight(cell: number): number {
+  return depth(cell) === BORDER_CELLS + 1 ? EDGE_WEIGHT : 1;
+}
+
+/** How many-th cell from the template's border it is, from 1. */
+function depth(cell: number): number {
+  const [column, row] = [cell % TEMPLATE_CELLS, Math.floor(cell / TEMPLATE_CELLS)];
+  return 1 + Math.min(column, row, TEMPLATE_CELLS - 1 - column, TEMPLATE_CELLS - 1 - row);
 }
 
 /** 1 for the same mean chromaticity, 0 for quite another one. Greys of any brightness agree. */
