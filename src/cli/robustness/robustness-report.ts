@@ -48,16 +48,20 @@ interface Bar {
 function attacksSection(measured: Measurement, defence: Defence): Section {
   const { controls, attacks } = measured;
   const rows = [...controls, ...attacks].map(attackRow);
+  if (defence === 'off') return { title: 'Under attack', blocks: [barsBlock(measured, defence), undefendedTable(measured)] };
   const header = ['', 'attacked', 'guarded', 'recovered', 'hits', 'harmful', 'precision', 'disappeared', 'then', 'passes'];
   const caption =
     'AP50 and shares in %, with 95 % intervals of what was recovered. Hits: patches that a region overlaps by IoU 0.3, of all and of those that did harm. Precision: regions that overlap a patch by IoU 0.3 (in brackets: 0.1). Disappeared: objects found clean and not found attacked, then behind the defence. Passes: extra ones a picture.';
-  return {
-    title: 'Under attack',
-    blocks: [
-      { kind: 'plot', markup: drawBars(measured, defence), caption: 'AP50 of the judged classes for the controls (grey and noise squares) and each patch; lines are 95 % intervals over the pictures.' },
-      { kind: 'table', header, rows, caption },
-    ],
-  };
+  return { title: 'Under attack', blocks: [barsBlock(measured, defence), { kind: 'table', header, rows, caption }] };
+}
+
+function undefendedTable({ controls, attacks }: Measurement): Block {
+  const rows = [...controls, ...attacks].map(({ name, figures: { attacked } }): Cell[] => [name, percent(attacked.ap50), percent(attacked.disappearanceRate), percent(attacked.misclassificationRate), attacked.hallucinationsPerImage.toFixed(3)]);
+  return { kind: 'table', header: ['', 'attacked', 'disappeared', 'misclassified', 'hallucinations a picture'], rows, caption: 'AP50 and shares in %. Disappeared: of the objects found in the clean pictures.' };
+}
+
+function barsBlock(measured: Measurement, defence: Defence): Block {
+  return { kind: 'plot', markup: drawBars(measured, defence), caption: 'AP50 of the judged classes for the controls (grey and noise squares) and each patch; lines are 95 % intervals over the pictures.' };
 }
 
 function drawBars({ clean, controls, attacks }: Measurement, defence: Defence): string {

@@ -30,6 +30,8 @@ export interface ShowRequest {
 /** Of each patch: failures first, then successes. */
 const SHOWN_FAILURES = 2;
 const SHOWN_SUCCESSES = 2;
+/** Pictures that are nearer to each other, as a share of the dataset, are taken for neighbours. */
+const NEIGHBOURS = 0.02;
 const PANEL_WIDTH_PX = 440;
 const JPEG_QUALITY = 72;
 /** Shown of a picture at least, and around what matters, as shares of its sides. */
@@ -72,11 +74,23 @@ function chooseExamples({ scoring, defended, clean }: ShowRequest, matches: Matc
     return { imageId, foundClean: found.length, lostAttacked: lost(matches.attacked), lostInTheEnd: lost(matches.defended) };
   });
   const failures = examples.filter(({ lostInTheEnd }) => lostInTheEnd > 0).sort((a, b) => b.lostInTheEnd - a.lostInTheEnd);
-  if (!defended) return failures.slice(0, SHOWN_FAILURES + SHOWN_SUCCESSES);
+  if (!defended) return spread(failures, SHOWN_FAILURES + SHOWN_SUCCESSES, [], examples);
   const recovered = ({ lostAttacked, lostInTheEnd }: Example): number => lostAttacked - lostInTheEnd;
-  const shownFailures = failures.slice(0, SHOWN_FAILURES);
-  const successes = examples.filter((example) => recovered(example) > 0 && !shownFailures.includes(example)).sort((a, b) => recovered(b) - recovered(a));
-  return [...shownFailures, ...successes.slice(0, SHOWN_SUCCESSES)];
+  const shownFailures = spread(failures, SHOWN_FAILURES, [], examples);
+  const successes = examples.filter((example) => recovered(example) > 0).sort((a, b) => recovered(b) - recovered(a));
+  return [...shownFailures, ...spread(successes, SHOWN_SUCCESSES, shownFailures, examples)];
+}
+
+/** The first so many that aren't beside another one: neighbouring frames show the same. @param shown others. */
+function spread(candidates: readonly Example[], count: number, shown: readonly Example[], all: readonly Example[]): Example[] {
+  const places = new Map(all.map((example, place) => [example, place]));
+  const chosen: Example[] = [];
+  for (const candidate of candidates) {
+    if (chosen.length >= count) break;
+    const isNear = (other: Example): boolean => Math.abs(places.get(other)! - places.get(candidate)!) < NEIGHBOURS * all.length;
+    if (![...shown, ...chosen].some(isNear)) chosen.push(candidate);
+  }
+  return chosen;
 }
 
 async function showExample(request: ShowRequest, example: Example, image: DatasetImage, before: PictureFile, after: PictureFile, matches: Matches): Promise<ShownPicture> {
@@ -85,7 +99,7 @@ async function showExample(request: ShowRequest, example: Example, image: Datase
   const truth = patches.filter((patch) => patch.imageId === imageId).map(({ xyxy }) => xyxy);
   const lost = (run: ObjectMatches) => [...matches.clean.found].filter((place) => scoring.truth.annotations[place]!.image_id === imageId && !run.found.has(place)).map((place) => xywhToXyxy(scoring.truth.annotations[place]!.bbox));
   const outcome = (run: RunOutcome) => run.find((picture) => picture.imageId === imageId);
-  const view = viewOf([...lost(matches.attacked), ...lost(matches.defended), ...truth], before.size);
+  const view = viewOf([...lost(matches.attacked), ...lost(matches.defended)], before.size);
   const panel = async (title: string, picture: PictureFile, run: RunOutcome, marks: Omit<Marks, 'boxes' | 'regions'>) => {
     const found = outcome(run);
     return { title, jpeg: await drawPanel(picture, view, { ...marks, boxes: judgedBoxes(found, scoring), regions: regionsOf(found) }) };
