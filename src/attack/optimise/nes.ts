@@ -16,10 +16,6 @@ const STEP_STREAM = 0x4e;
  */
 export const naturalEvolution: SearchMethod = {
   lossesPerStep: 2 * DIRECTIONS,
-  start: ({ grid, seed }) => {
-    const random = new SeededRandom(seed, STEP_STREAM);
-    return { colours: Float32Array.from({ length: 3 * grid * grid }, () => random.uniform(0.2, 0.8)), momentum: new Float32Array(3 * grid * grid) };
-  },
   step: async (state, objective, settings) => {
     const directions = drawDirections(state.step, settings);
     const candidates = directions.flatMap((direction) => [moved(state.colours, direction, NOISE), moved(state.colours, direction, -NOISE)]);
@@ -36,7 +32,7 @@ export const naturalEvolution: SearchMethod = {
 };
 
 function drawDirections(step: number, { grid, seed }: SearchSettings): Float32Array[] {
-  const random = new SeededRandom(seed, STEP_STREAM + 1 + step);
+  const random = new SeededRandom(seed, STEP_STREAM + step);
   return Array.from({ length: DIRECTIONS }, () => Float32Array.from({ length: 3 * grid * grid }, () => random.normal()));
 }
 

@@ -18,7 +18,7 @@ export interface SearchState {
   readonly colours: Float32Array;
   /** Of `colours`, in the circumstances of the last step. */
   readonly loss: number;
-  /** Moving mean of gradients; empty where the method has none. */
+  /** Moving mean of gradients; nothing but zeros where the method has none. */
   readonly momentum: Float32Array;
 }
 
@@ -32,7 +32,6 @@ export interface SearchSettings {
 
 /** A way to search: pure steps, so that a search that is interrupted and resumed ends as one that wasn't. */
 export interface SearchMethod {
-  start(settings: SearchSettings): Pick<SearchState, 'colours' | 'momentum'>;
   /** Losses that the next step asks for, at most. */
   readonly lossesPerStep: number;
   step(state: SearchState, objective: PatchObjective, settings: SearchSettings): Promise<SearchState>;

@@ -1,4 +1,5 @@
 import { AppError } from '../../core/errors.js';
+import { beginningQueries, chooseBeginning } from './beginnings.js';
 import { naturalEvolution } from './nes.js';
 import type { PatchObjective, SearchMethod, SearchSettings, SearchState } from './objective.js';
 import { squareSearch } from './square-search.js';
@@ -21,7 +22,7 @@ export interface OptimisedPatch extends SearchState {
 export interface OptimiseOptions extends SearchSettings {
   readonly method: SearchMethodName;
   readonly objective: PatchObjective;
-  /** Colours to begin with; the method's own where absent. */
+  /** Colours to begin with; the best of some stripes where absent. */
   readonly begin?: Float32Array | undefined;
   /** Goes on from here; settings have to be the same. */
   readonly resume?: OptimisedPatch | undefined;
@@ -42,9 +43,9 @@ export async function optimisePatch(options: OptimiseOptions): Promise<Optimised
   const { method: name, objective, begin, resume, budget, onProgress } = options;
   const method = SEARCH_METHODS[name];
   const stepQueries = method.lossesPerStep * objective.queriesPerLoss;
-  if (budget < stepQueries) throw new AppError('ERR_USAGE', `Expected ${stepQueries} queries or more for a step of ${name} but found ${budget}.`, { fix: 'Allow more queries.' });
-  const fresh = method.start(options);
-  let state: OptimisedPatch = resume ?? { step: 0, queries: 0, loss: Number.POSITIVE_INFINITY, curve: [], ...fresh, ...(begin ? { colours: begin } : {}) };
+  const least = stepQueries + (begin ? 0 : beginningQueries(objective));
+  if (budget < least) throw new AppError('ERR_USAGE', `Expected ${least} queries or more for a beginning and a step of ${name} but found ${budget}.`, { fix: 'Allow more queries.' });
+  let state = resume ?? (await beginSearch(options));
   let sum = 0;
   let steps = 0;
   while (state.queries + stepQueries <= budget) {
@@ -59,6 +60,11 @@ export async function optimisePatch(options: OptimiseOptions): Promise<Optimised
   }
   await onProgress?.(state);
   return state;
+}
+
+async function beginSearch({ begin, objective, ...settings }: OptimiseOptions): Promise<OptimisedPatch> {
+  const colours = begin ?? (await chooseBeginning(objective, settings));
+  return { step: 0, queries: begin ? 0 : beginningQueries(objective), loss: Number.POSITIVE_INFINITY, curve: [], colours, momentum: new Float32Array(colours.length) };
 }
 
 function pointOf(queries: number, budget: number): number {

@@ -6,11 +6,6 @@ const FIRST_SHARE = 0.4;
 const HALVED_AT = [0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
 /** Steps in the same circumstances: then the patch is judged anew, in others. */
 const STEPS_PER_DRAW = 20;
-/**
- * How often along the patch a square is repeated: detectors are most easily upset by textures, and a texture has few numbers to find
- * (Co et al., "Procedural Noise Adversarial Examples", CCS 2019, attack by textures alone).
- */
-const REPEATS = [1, 1, 2, 3, 4, 6];
 const STEP_STREAM = 0x51;
 
 /**
@@ -19,7 +14,6 @@ const STEP_STREAM = 0x51;
  */
 export const squareSearch: SearchMethod = {
   lossesPerStep: 2,
-  start: ({ grid, seed }) => ({ colours: stripes(grid, new SeededRandom(seed, STEP_STREAM)), momentum: new Float32Array(0) }),
   step: async (state, objective, settings) => {
     const draw = Math.floor(state.step / STEPS_PER_DRAW);
     const isNewDraw = state.step % STEPS_PER_DRAW === 0;
@@ -32,24 +26,15 @@ export const squareSearch: SearchMethod = {
   },
 };
 
-/** One colour a column, from the corners of the colour cube: Square Attack's start. */
-function stripes(grid: number, random: SeededRandom): Float32Array {
-  const row = Array.from({ length: 3 * grid }, () => random.integer(2));
-  return Float32Array.from({ length: 3 * grid * grid }, (_, i) => row[i % (3 * grid)]!);
-}
-
-/** Another colour for a square, at one place or repeated all over the patch. */
+/** Another colour, from the corners of the colour cube, for a square anywhere. */
 function changeSquare({ colours, step, queries }: SearchState, { grid, seed, budget }: SearchSettings): Float32Array {
-  const random = new SeededRandom(seed, STEP_STREAM + 1 + step);
-  const period = Math.max(1, Math.round(grid / REPEATS[random.integer(REPEATS.length)]!));
-  const side = Math.max(1, Math.round(Math.sqrt(shareAt(queries / budget)) * period));
-  const [left, top] = [random.integer(period - side + 1), random.integer(period - side + 1)];
-  const colour = [random.unit(), random.unit(), random.unit()];
+  const random = new SeededRandom(seed, STEP_STREAM + step);
+  const side = Math.max(1, Math.round(Math.sqrt(shareAt(queries / budget)) * grid));
+  const [left, top] = [random.integer(grid - side + 1), random.integer(grid - side + 1)];
+  const colour = [random.integer(2), random.integer(2), random.integer(2)];
   const changed = Float32Array.from(colours);
-  const isIn = (place: number, from: number): boolean => place % period >= from && place % period < from + side;
-  for (let y = 0; y < grid; y += 1) {
-    if (!isIn(y, top)) continue;
-    for (let x = 0; x < grid; x += 1) if (isIn(x, left)) changed.set(colour, 3 * (y * grid + x));
+  for (let y = top; y < top + side; y += 1) {
+    for (let x = left; x < left + side; x += 1) changed.set(colour, 3 * (y * grid + x));
   }
   return changed;
 }

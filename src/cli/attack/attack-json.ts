@@ -1,6 +1,6 @@
 import type { PatchJudgement } from '../../attack/optimise/detector-objective.js';
 import { robustnessJson } from '../robustness/robustness-json.js';
-import type { AttackOutcome } from './run-attack.js';
+import type { AttackOutcome } from './attack-outcome.js';
 import type { SearchedPatch } from './search-patch.js';
 
 /** The figures of an attack as they are printed: snake case, shares from 0 to 1. */

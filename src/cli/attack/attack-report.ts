@@ -4,7 +4,7 @@ import { type Block, renderReport, type Section } from '../../report/report.js';
 import { percent } from '../robustness/robustness-text.js';
 import { LEGEND } from '../robustness/show-pictures.js';
 import { DAMAGE_HEADER, damageCells, damageRows, GUARDED_HEADER, JUDGED_HEADER, judgedCells } from './attack-text.js';
-import type { AttackOutcome } from './run-attack.js';
+import type { AttackOutcome } from './attack-outcome.js';
 import type { SearchedPatch } from './search-patch.js';
 
 /** The page that goes with an attack. @param patchPng the patch as a picture */

@@ -2,7 +2,7 @@ import type { CurvePoint } from '../../attack/optimise/optimise-patch.js';
 import type { RunScore } from '../../evaluation/robustness/run-score.js';
 import { percent } from '../robustness/robustness-text.js';
 import { textTable } from '../terminal.js';
-import type { AttackOutcome } from './run-attack.js';
+import type { AttackOutcome } from './attack-outcome.js';
 import type { JudgedPatch } from './search-patch.js';
 
 /** A row of the table of damage: one patch, or the clean pictures. */

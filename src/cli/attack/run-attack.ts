@@ -18,23 +18,9 @@ import { type AttackFiles, attackFiles, prepareFiles, writeAttack } from './atta
 import { attackJson } from './attack-json.js';
 import { attackedClasses, type AttackOptions, attackPlacement, namedPatch } from './attack-options.js';
 import { renderAttackReport } from './attack-report.js';
+import type { AttackOutcome } from './attack-outcome.js';
 import { attackText, sparkline } from './attack-text.js';
 import { type SearchedPatch, searchPatch } from './search-patch.js';
-
-/** All that is known when an attack is over. */
-export interface AttackOutcome {
-  readonly data: string;
-  readonly options: AttackOptions;
-  readonly placement: PastePlacement;
-  readonly patch: PatchImage;
-  /** Where the patch was searched for. */
-  readonly search: SearchedPatch | undefined;
-  readonly measured: Measurement;
-  /** Where the guard was measured, too: what it takes for ordinary. */
-  readonly profile: CleanProfile | undefined;
-  /** Without the video where there is none. */
-  readonly files: Omit<AttackFiles, 'video'> & { readonly video: string | undefined };
-}
 
 /** An attack, all of it checked. */
 interface CheckedAttack {
