@@ -1,5 +1,6 @@
 import type { Subscription } from 'rxjs';
 import type { SourceDefinition, StreamDefinition } from '../../config/stream-definition.js';
+import { monotonicMs } from '../../core/clock.js';
 import { AppError } from '../../core/errors.js';
 import type { FrameFormat } from '../../core/frame.js';
 import type { FittedPicture, PictureSet } from '../../core/picture-set.js';
@@ -62,16 +63,18 @@ class CameraPictures implements PictureSet {
     const ending = new AbortController();
     const camera = new WatchedCamera();
     let timer = setTimeout(() => ending.abort(), FIRST_PICTURE_MS);
-    let startMs: number | undefined;
+    let lastMs: number | undefined;
     let given = 0;
     try {
       for await (const picture of pictures(format, async (pool) => camera.watch(await createSource(this.#definition, { format, pool })), Number.POSITIVE_INFINITY, ending.signal)) {
-        if (startMs === undefined) {
-          startMs = performance.now();
+        const nowMs = monotonicMs();
+        if (lastMs === undefined) {
           clearTimeout(timer);
           timer = setTimeout(() => ending.abort(), this.#durationMs);
         }
-        if (performance.now() - startMs < (given * this.#durationMs) / this.count) continue;
+        // Frames that a network held back come all at once: they are neighbours.
+        if (lastMs !== undefined && nowMs - lastMs < this.#durationMs / this.count) continue;
+        lastMs = nowMs;
         yield picture;
         given += 1;
         if (given >= this.count) return;

@@ -16,13 +16,15 @@ export interface LearnOptions {
   readonly pictures: PictureSet;
   /** Of inference. */
   readonly threads: number;
+  /** Of what is pasted into the pictures; same seed, same profile. Default 1. */
+  readonly seed?: number;
   readonly onProgress?: (phase: string, done: number, total: number) => void;
 }
 
 /** What is ordinary for a model. Keeps nothing: `ModelStore.saveProfile` does. @throws AppError ERR_DATASET_EMPTY, or what is wrong with the pictures */
-export function learnProfile({ manifest, tappedPath, tap }: TappedModel, { pictures, threads, onProgress = () => undefined }: LearnOptions): Promise<GuardProfile> {
-  const onPicture = (done: number): void => onProgress('learn', done, pictures.count);
-  return calibrateGuard({ manifest, modelPath: tappedPath, tap, pictures, threads, onPicture });
+export function learnProfile({ manifest, tappedPath, tap }: TappedModel, { pictures, threads, seed = 1, onProgress = () => undefined }: LearnOptions): Promise<GuardProfile> {
+  const onPicture = (done: number): void => onProgress('learn', Math.floor(done), pictures.count);
+  return calibrateGuard({ manifest, modelPath: tappedPath, tap, pictures, threads, seed, onPicture });
 }
 
 /** What a guarded stream would make of ordinary pictures, with the thresholds that the model comes with. */

@@ -102,7 +102,7 @@ function evidenceSection(profile: GuardProfile): Section {
 function channelSection({ cells, tap }: GuardProfile): Section {
   const rows = Array.from({ length: tap.channels }, (_, channel) => {
     const [mean, deviation] = [cells.mean[channel]!, cells.deviation[channel]!];
-    return { channel, mean, low: mean - deviation, high: mean + deviation, weight: cells.weights[channel]! };
+    return { channel, mean, low: mean - deviation, high: mean + deviation };
   });
   const features = drawPlot({
     height: 240,
@@ -110,11 +110,13 @@ function channelSection({ cells, tap }: GuardProfile): Section {
     y: { label: 'feature', grid: true },
     marks: [Plot.ruleX(rows, { x: 'channel', y1: 'low', y2: 'high', stroke: COLOUR, strokeWidth: 3, strokeOpacity: 0.4 }), Plot.dot(rows, { x: 'channel', y: 'mean', fill: COLOUR })],
   });
+  const weighed = Object.entries(cells.weights).flatMap(([view, all]) => all.slice(0, tap.channels).map((weight, channel) => ({ view, channel, weight })));
   const weights = drawPlot({
-    height: 200,
+    height: 220,
     x: { label: 'channel', ticks: rows.length },
     y: { label: 'weight', grid: true },
-    marks: [Plot.ruleX(rows, { x: 'channel', y1: 0, y2: 'weight', stroke: COLOUR, strokeWidth: 8 }), Plot.ruleY([0])],
+    color: { legend: true },
+    marks: [Plot.lineY(weighed, { x: 'channel', y: 'weight', stroke: 'view', marker: 'dot' }), Plot.ruleY([0])],
   });
   return {
     title: 'Features',

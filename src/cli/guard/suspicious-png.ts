@@ -2,7 +2,8 @@ import sharp from 'sharp';
 import type { FittedPicture } from '../../core/picture-set.js';
 import type { CheckedPicture } from '../../guard/calibration/clean-check.js';
 
-const WIDTH_PX = 480;
+/** What a picture of the report fits into. */
+const LARGEST = { width: 480, height: 400 } as const;
 const CANDIDATE = '#ffb000';
 const FLAGGED = '#ff2d2d';
 /** Planes of a frame are G, B, R. */
@@ -11,18 +12,18 @@ const PLANE_OF_CHANNEL = [2, 0, 1];
 /** The picture in its own proportions, with what looked suspicious in it: candidates dashed, what was taken for a patch solid; PNG. */
 export function suspiciousPng(picture: FittedPicture, { candidates, flagged }: CheckedPicture, input: { readonly width: number; readonly height: number }): Promise<Uint8Array> {
   const { fit, sourceSize } = picture;
-  const unit = WIDTH_PX / sourceSize.width;
-  const height = Math.max(1, Math.round(sourceSize.height * unit));
+  const unit = Math.min(LARGEST.width / sourceSize.width, LARGEST.height / sourceSize.height);
+  const [width, height] = [sourceSize.width, sourceSize.height].map((side) => Math.max(1, Math.round(side * unit))) as [number, number];
   const toSource = ({ region: { left, top, right, bottom } }: CheckedPicture['candidates'][number]): Box => [(left - fit.padX) / fit.scaleX, (top - fit.padY) / fit.scaleY, (right - fit.padX) / fit.scaleX, (bottom - fit.padY) / fit.scaleY];
   const marks = [
     ...candidates.map((candidate) => mark(toSource(candidate), unit, CANDIDATE, 'stroke-dasharray="5 4"')),
     ...flagged.map(({ xyxy }) => mark(xyxy, unit, FLAGGED, '')),
   ];
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH_PX}" height="${height}">${marks.join('')}</svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${marks.join('')}</svg>`;
   const inner = innerPart(picture, input);
   return sharp(toRgb(picture.pixels, input.width * input.height), { raw: { ...input, channels: 3 } })
     .extract(inner)
-    .resize(WIDTH_PX, height, { fit: 'fill' })
+    .resize(width, height, { fit: 'fill' })
     .composite([{ input: Buffer.from(svg) }])
     .png({ palette: true, quality: 90 })
     .toBuffer();

@@ -22,6 +22,7 @@ interface CalibrateOptions {
   limit: number;
   duration: number;
   threads: number;
+  seed: number;
   transport?: 'tcp' | 'udp';
   json?: boolean;
 }
@@ -35,12 +36,13 @@ export function addCalibrate(guard: Command): void {
     .option('--limit <count>', 'pictures at most, from all over the source', parseInteger, DEFAULT_LIMIT)
     .option('--duration <time>', 'how long a camera is watched', parseDurationMs, DEFAULT_DURATION_MS)
     .option('--threads <count>', 'threads of inference', parseInteger, availableParallelism())
+    .option('--seed <number>', 'of what is pasted into the pictures', parseInteger, 1)
     .option('--transport <tcp|udp>', 'RTSP transport')
     .option('--json', 'print JSON')
     .action(calibrate);
 }
 
-async function calibrate(input: string, { model, limit, duration, threads, transport, json }: CalibrateOptions): Promise<void> {
+async function calibrate(input: string, { model, limit, duration, threads, seed, transport, json }: CalibrateOptions): Promise<void> {
   if (limit < 1 || duration <= 0 || threads < 1) throw new AppError('ERR_USAGE', '--limit, --duration and --threads want numbers over 0');
   const definition = await definitionOf(input, { model, transport });
   const id = model ?? modelOf(definition);
@@ -48,7 +50,7 @@ async function calibrate(input: string, { model, limit, duration, threads, trans
   const tapped = await store.resolveTapped(id);
   const pictures = await calibrationPictures(definition, { limit, durationMs: duration });
   const bars = new PhaseBars();
-  const learning = { pictures, threads, onProgress: bars.update };
+  const learning = { pictures, threads, seed, onProgress: bars.update };
   const { profile, check } = await (async () => {
     const learnt = await learnProfile(tapped, learning);
     return { profile: learnt, check: await checkProfile({ ...tapped, profile: learnt }, learning) };
