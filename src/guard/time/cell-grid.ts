@@ -1,9 +1,9 @@
 import type { Size } from '../../core/size.js';
 
-/** Samples along a side of a cell at most: enough to see what a cell holds, whatever its size. */
-const MAX_SAMPLES = 3;
-/** A sample for so many pixels; bilinear ones see two. */
-const PIXELS_A_SAMPLE = 1.5;
+/** Samples along a side of a cell at most: what they miss of a large cell, the smoothing makes up for. */
+const MAX_SAMPLES = 2;
+/** A bilinear sample sees two pixels. */
+const PIXELS_A_SAMPLE = 2;
 
 /** A grid of cells over the picture, in pixels with fractions; pixel `i` covers `i` to `i + 1`. */
 export interface CellGrid {
@@ -17,7 +17,7 @@ export interface CellGrid {
 }
 
 /**
- * Samples the picture in a grid of cells: each is the mean of one to nine bilinear samples, by its size, smoothed with its neighbours (1 2 1 along both
+ * Samples the picture in a grid of cells: each is the mean of one to four bilinear samples, by its size, smoothed with its neighbours (1 2 1 along both
  * axes): a small patch is finer than the pixels that show it, so what they show changes with every fraction of a pixel that it moves; what the
  * smoothing leaves changes little. Beyond the border the picture goes on as it ends.
  *

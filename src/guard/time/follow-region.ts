@@ -29,7 +29,7 @@ export interface FollowedRegion {
   readonly box: RegionBox;
   /** With the template, 0 to 1 (see `templateSimilarity`): below about 0.5 it's something else. */
   readonly similarity: number;
-  /** What is there now, to learn from (`updateTemplate`). */
+  /** What is there now, in the expected size, to learn from (`updateTemplate`). */
   readonly seen: RegionTemplate;
 }
 
@@ -50,9 +50,9 @@ export function followRegion(planes: Uint8Array, size: Size, template: RegionTem
     centreX: expected.centreX + (x * expected.width) / REGION_CELLS,
     centreY: expected.centreY + (y * expected.height) / REGION_CELLS,
   };
-  const scale = measureScale(planes, size, template, moved, scales);
+  const seen = describeRegion(planes, size, moved);
+  const scale = measureScale(planes, size, template, moved, seen, scales);
   const box = { ...moved, width: moved.width * scale, height: moved.height * scale };
-  const seen = describeRegion(planes, size, box);
   return { box, similarity: templateSimilarity(template, seen), seen };
 }
 
@@ -92,7 +92,7 @@ class PlaceScores {
     this.#window = window;
     this.columns = 2 * window.reachX + 1;
     this.rows = 2 * window.reachY + 1;
-    this.#matcher = createMatcher(template, window.columns, step);
+    this.#matcher = createMatcher(template.cells, window.columns, step);
     this.#scores = new Float64Array(this.columns * this.rows).fill(Number.NaN);
   }
 
@@ -166,16 +166,15 @@ function climb(scores: PlaceScores, { x, y }: Place): Place {
  * Growth against the expected size: the vertex of a parabola through three sizes, of which a part is believed. Measured against the first sighting: smaller,
  * smoother views correlate a little better, so against a template that learns the region would shrink and shrink.
  */
-function measureScale(planes: Uint8Array, size: Size, { firstCells }: RegionTemplate, box: RegionBox, [smaller, same, larger]: readonly [number, number, number]): number {
-  const matcher = createMatcher({ cells: firstCells, firstCells }, TEMPLATE_CELLS, 1);
-  const score = (scale: number): number => {
-    const { cells } = describeRegion(planes, size, { ...box, width: box.width * scale, height: box.height * scale });
-    return correlate(matcher, cells, cells.length / 3, 0);
-  };
-  const before = score(smaller);
-  const middle = score(same);
-  const after = score(larger);
+function measureScale(planes: Uint8Array, size: Size, { firstCells }: RegionTemplate, box: RegionBox, seen: RegionTemplate, scales: readonly [number, number, number]): number {
+  const [smaller, same, larger] = scales;
+  const matcher = createMatcher(firstCells, TEMPLATE_CELLS, 1);
+  const score = ({ cells }: RegionTemplate): number => correlate(matcher, cells, cells.length / 3, 0);
+  const scored = (scale: number): number => score(describeRegion(planes, size, { ...box, width: box.width * scale, height: box.height * scale }));
+  const middle = score(seen);
   if (middle < RECOGNISED_ABOVE) return same;
+  const before = scored(smaller);
+  const after = scored(larger);
   const step = before > middle && before >= after ? -1 : after > middle ? 1 : vertex(before, middle, after);
   const growth = step < 0 ? -step * Math.log(smaller / same) : step * Math.log(larger / same);
   return same * Math.exp(GROWTH_TRUST * growth);

@@ -14,6 +14,30 @@ const NOISE_VARIANCE = 9;
 const EQUAL_CHROMATICITY = 0.05;
 const OTHER_CHROMATICITY = 0.25;
 
+/** Which cells of a template are compared, and how much each counts. */
+interface ComparedCells {
+  readonly used: Int32Array;
+  readonly weights: Float32Array;
+  readonly totalWeight: number;
+}
+
+const COMPARED = { 1: comparedCells(1), 2: comparedCells(2) };
+
+function comparedCells(step: number): { readonly inside: ComparedCells; readonly border: ComparedCells } {
+  const used = Array.from({ length: CELLS }, (_, cell) => cell).filter((cell) => (cell % TEMPLATE_CELLS) % step === 0 && Math.floor(cell / TEMPLATE_CELLS) % step === 0);
+  const weighted = (cells: number[]): ComparedCells => {
+    const weights = Float32Array.from(cells, (cell) => (depth(cell) === BORDER_CELLS ? EDGE_WEIGHT : 1));
+    return { used: Int32Array.from(cells), weights, totalWeight: weights.reduce((sum, weight) => sum + weight, 0) };
+  };
+  return { inside: weighted(used.filter((cell) => depth(cell) >= BORDER_CELLS)), border: weighted(used.filter((cell) => depth(cell) < BORDER_CELLS)) };
+}
+
+/** How many cells lie between a cell and the template's border. */
+function depth(cell: number): number {
+  const [column, row] = [cell % TEMPLATE_CELLS, Math.floor(cell / TEMPLATE_CELLS)];
+  return Math.min(column, row, TEMPLATE_CELLS - 1 - column, TEMPLATE_CELLS - 1 - row);
+}
+
 /** A template made ready to be laid on many places of a picture's cells. */
 export interface TemplateMatcher {
   readonly inside: MatcherPart;
@@ -32,32 +56,34 @@ interface MatcherPart {
 }
 
 /**
+ * @param cells planes of a template.
  * @param stride cells in a row of the pictures that it will be laid on.
  * @param step compare only every so many-th cell of a row and column: coarser and faster.
  */
-export function createMatcher(template: RegionTemplate, stride: number, step: 1 | 2): TemplateMatcher {
-  const used = usedCells(step);
-  return {
-    inside: matcherPart(template, used.filter(isInside), stride),
-    border: matcherPart(template, used.filter((cell) => !isInside(cell)), stride),
-  };
+export function createMatcher(cells: Float32Array, stride: number, step: 1 | 2): TemplateMatcher {
+  const { inside, border } = COMPARED[step];
+  return { inside: matcherPart(cells, inside, stride), border: matcherPart(cells, border, stride) };
 }
 
-function matcherPart({ cells }: RegionTemplate, used: readonly number[], stride: number): MatcherPart {
-  const weights = Float32Array.from(used, cellWeight);
-  const totalWeight = weights.reduce((sum, weight) => sum + weight, 0);
-  const centred = new Float32Array(3 * used.length);
+function matcherPart(cells: Float32Array, { used, weights, totalWeight }: ComparedCells, stride: number): MatcherPart {
+  const count = used.length;
+  const offsets = new Int32Array(count);
+  for (let i = 0; i < count; i += 1) {
+    const column = used[i]! % TEMPLATE_CELLS;
+    offsets[i] = ((used[i]! - column) / TEMPLATE_CELLS) * stride + column;
+  }
+  const centred = new Float32Array(3 * count);
   let energy = 3 * totalWeight * NOISE_VARIANCE;
   for (let plane = 0; plane < 3; plane += 1) {
-    let mean = 0;
-    for (let i = 0; i < used.length; i += 1) mean += (weights[i]! * cells[plane * CELLS + used[i]!]!) / totalWeight;
-    for (let i = 0; i < used.length; i += 1) {
+    let sum = 0;
+    for (let i = 0; i < count; i += 1) sum += weights[i]! * cells[plane * CELLS + used[i]!]!;
+    const mean = sum / totalWeight;
+    for (let i = 0; i < count; i += 1) {
       const level = cells[plane * CELLS + used[i]!]! - mean;
-      centred[plane * used.length + i] = weights[i]! * level;
+      centred[plane * count + i] = weights[i]! * level;
       energy += weights[i]! * level * level;
     }
   }
-  const offsets = Int32Array.from(used, (cell) => Math.floor(cell / TEMPLATE_CELLS) * stride + (cell % TEMPLATE_CELLS));
   return { offsets, weights, totalWeight, centred, energy };
 }
 
@@ -99,31 +125,8 @@ function correlatePart({ offsets, weights, totalWeight, centred, energy }: Match
  * their mean colours are. Two regions without any structure are alike if their colours are.
  */
 export function templateSimilarity(a: RegionTemplate, b: RegionTemplate): number {
-  const correlation = correlate(createMatcher(a, TEMPLATE_CELLS, 1), b.cells, CELLS, 0);
+  const correlation = correlate(createMatcher(a.cells, TEMPLATE_CELLS, 1), b.cells, CELLS, 0);
   return Math.min(1, Math.max(0, correlation)) * colourAgreement(a.cells, b.cells);
-}
-
-function usedCells(step: number): number[] {
-  const used: number[] = [];
-  for (let row = 0; row < TEMPLATE_CELLS; row += step) {
-    for (let column = 0; column < TEMPLATE_CELLS; column += step) used.push(row * TEMPLATE_CELLS + column);
-  }
-  return used;
-}
-
-function isInside(cell: number): boolean {
-  return depth(cell) > BORDER_CELLS;
-}
-
-/** 1 deep in the region and for its surroundings, less for the region's edge. */
-function cellWeight(cell: number): number {
-  return depth(cell) === BORDER_CELLS + 1 ? EDGE_WEIGHT : 1;
-}
-
-/** How many-th cell from the template's border it is, from 1. */
-function depth(cell: number): number {
-  const [column, row] = [cell % TEMPLATE_CELLS, Math.floor(cell / TEMPLATE_CELLS)];
-  return 1 + Math.min(column, row, TEMPLATE_CELLS - 1 - column, TEMPLATE_CELLS - 1 - row);
 }
 
 /** 1 for the same mean chromaticity, 0 for quite another one. Greys of any brightness agree. */
