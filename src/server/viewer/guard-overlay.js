@@ -17,17 +17,17 @@ const SUPPRESSED_COLOR = '#c9d1da';
  * @param {{patches?: object[], suppressed?: object[]}} frame
  * @param {{x: number, y: number, scale: number, width: number, height: number}} place of the picture on the canvas, device pixels
  * @param {number} pixelRatio device pixels a CSS pixel
- * @returns {object[]} what `drawPlates` writes at them, attacks first
+ * @returns {{regions: object[], suppressed: object[]}} what `drawPlates` writes at them, attacks first
  */
 export function drawGuard(context, { patches = [], suppressed = [] }, place, pixelRatio) {
   for (const { bbox } of suppressed) drawCrossed(context, toScreen(bbox, place), pixelRatio);
   // The harmless ones first, so that an attack lies over them.
   const regions = [...patches].reverse().map((patch) => ({ ...toScreen(patch.bbox, place), ...VERDICTS[patch.verdict], text: regionText(patch), score: patch.score }));
   for (const region of regions) drawRegion(context, region, pixelRatio);
-  return [
-    ...regions.filter(({ hatch }) => hatch).reverse(),
-    ...suppressed.map(({ bbox, label, score }) => ({ ...toScreen(bbox, place), color: SUPPRESSED_COLOR, text: `not there: ${label} ${Math.round(score * 100)}%` })),
-  ];
+  return {
+    regions: regions.filter(({ hatch }) => hatch).reverse(),
+    suppressed: suppressed.map(({ bbox, label, score }) => ({ ...toScreen(bbox, place), color: SUPPRESSED_COLOR, text: `not there: ${label} ${Math.round(score * 100)}%` })),
+  };
 }
 
 function regionText({ id, verdict, score, effect }) {

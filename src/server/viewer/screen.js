@@ -89,7 +89,9 @@ export class Screen {
     context.imageSmoothingQuality = 'high';
     if (this.#picture) context.drawImage(this.#picture, place.x, place.y, place.width, place.height);
     if (!this.#showBoxes) return;
-    const plates = [...(guard ? drawGuard(context, this.#shown, place, devicePixelRatio) : []), ...drawBoxes(context, detections, place, devicePixelRatio)];
-    drawPlates(context, plates, place, devicePixelRatio);
+    const { regions, suppressed } = guard ? drawGuard(context, this.#shown, place, devicePixelRatio) : { regions: [], suppressed: [] };
+    const boxes = drawBoxes(context, detections, place, devicePixelRatio);
+    // Where there is no room for all, it says what is there rather than what isn't.
+    drawPlates(context, [...regions, ...boxes, ...suppressed], place, devicePixelRatio);
   }
 }
