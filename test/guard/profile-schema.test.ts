@@ -1,25 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src/core/errors.js';
-import { GUARD_PROFILE_VERSION, type GuardProfile } from '../../src/guard/profile.js';
+import type { GuardProfile } from '../../src/guard/profile.js';
 import { parseGuardProfile } from '../../src/guard/profile-schema.js';
-import { REGION_FEATURES } from '../../src/guard/search/region-features.js';
+import { ordinaryProfile } from './ordinary-profile.js';
 
-const FEATURES = REGION_FEATURES.map((_, i) => i);
-
-const PROFILE: GuardProfile = {
-  version: GUARD_PROFILE_VERSION,
-  modelId: 'net',
-  modelSha256: '0123456789abcdef'.repeat(4),
-  tap: { output: 'guard_tap', stride: 4, channels: 2, width: 80, height: 60 },
-  calibratedOn: { description: 'yard', pictures: 300 },
-  cells: { mean: [0.5, -1], deviation: [1, 0], pixelMean: [0], pixelDeviation: [1], weights: [1, -2, 3] },
-  windows: { sizes: [3, 5], scale: [1, 0.5] },
-  region: { mean: FEATURES, deviation: FEATURES, weights: FEATURES, bias: -3 },
-  effect: { from: 0.1, share: 0.05, scale: 0.02 },
-  evidence: { suspicion: { mean: 0.1, deviation: 0.2, quantiles: [0, 0.1, 0.2, 0.3, 0.4, 0.5] } },
-  thresholds: { trigger: -2, flag: 4, scoreScale: 0.9 },
-};
+const TAP = { output: 'guard_tap', stride: 4, channels: 2, width: 80, height: 60 };
+const PROFILE = ordinaryProfile({ id: 'net', sha256: '0123456789abcdef'.repeat(4) }, TAP);
 
 const parse = (value: unknown): GuardProfile => parseGuardProfile(JSON.stringify(value), 'guard.json', 'Calibrate.');
 
@@ -37,9 +24,9 @@ describe('parseGuardProfile', () => {
     ['no version', { ...PROFILE, version: undefined }, /version/],
     ['a sum that is none', { ...PROFILE, modelSha256: 'abc' }, /modelSha256: must be 64/],
     ['a channel too many', { ...PROFILE, cells: { ...PROFILE.cells, mean: [1, 2, 3] } }, /cells\.mean: expected 2 numbers, one for each channel of the tap, found 3/],
-    ['a weight less', { ...PROFILE, cells: { ...PROFILE.cells, weights: [1, 2] } }, /cells\.weights: expected 3 numbers/],
-    ['a size without its scale', { ...PROFILE, windows: { sizes: [3, 5], scale: [1] } }, /windows\.scale: expected 2 numbers/],
-    ['features of another kind', { ...PROFILE, region: { ...PROFILE.region, weights: [1] } }, /region\.weights: expected \d+ numbers, one for each feature of a region, found 1/],
+    ['a weight less', { ...PROFILE, cells: { ...PROFILE.cells, weights: { ...PROFILE.cells.weights, colour: [1, 2] } } }, /cells\.weights\.colour: expected 5 numbers/],
+    ['a size without its scale', { ...PROFILE, windows: { ...PROFILE.windows, scale: { ...PROFILE.windows.scale, grey: [1] } } }, /windows\.scale\.grey: expected 2 numbers/],
+    ['features of another kind', { ...PROFILE, region: { ...PROFILE.region, grey: { ...PROFILE.region.grey, weights: [1] } } }, /region\.grey\.weights: expected \d+ numbers, one for each feature of a region, found 1/],
     ['a negative deviation', { ...PROFILE, cells: { ...PROFILE.cells, deviation: [1, -1] } }, /cells\.deviation\.1/],
     ['a tail that falls upwards', { ...PROFILE, effect: { ...PROFILE.effect, scale: 0 } }, /effect\.scale/],
     ['a number that JSON can not hold', { ...PROFILE, thresholds: { ...PROFILE.thresholds, flag: NaN } }, /thresholds\.flag/],

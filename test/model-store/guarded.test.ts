@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { GUARD_PROFILE_VERSION, type GuardProfile, type ShallowTap } from '../../src/guard/profile.js';
-import { REGION_FEATURES } from '../../src/guard/search/region-features.js';
+import type { GuardProfile, ShallowTap } from '../../src/guard/profile.js';
 import { ModelStore, type TappedModel } from '../../src/model-store/store.js';
 import { storePaths, type StorePaths } from '../../src/model-store/store-paths.js';
 import { tempFolder } from '../fixtures/temp-folder.js';
+import { ordinaryProfile } from '../guard/ordinary-profile.js';
 import { darknetPair, noDetector } from './test-models.js';
 
 const root = tempFolder();
@@ -44,25 +44,8 @@ async function ship({ store, paths, cfg }: Place, id = 'shipped-net'): Promise<s
   return target;
 }
 
-function profileFor({ manifest }: Pick<TappedModel, 'manifest'>, description: string, tap = TAP): GuardProfile {
-  const features = zeros(REGION_FEATURES.length);
-  return {
-    version: GUARD_PROFILE_VERSION,
-    modelId: manifest.id,
-    modelSha256: manifest.sha256,
-    tap,
-    calibratedOn: { description, pictures: 3 },
-    cells: { mean: zeros(tap.channels), deviation: zeros(tap.channels), pixelMean: [0], pixelDeviation: [1], weights: zeros(tap.channels + 1) },
-    windows: { sizes: [2], scale: [1] },
-    region: { mean: features, deviation: features, weights: features, bias: -5 },
-    effect: { from: 0.1, share: 0.05, scale: 0.02 },
-    evidence: { suspicion: { mean: 0, deviation: 1, quantiles: [0, 1, 2, 3, 4, 5] } },
-    thresholds: { trigger: 1, flag: 4, scoreScale: 0.9 },
-  };
-}
-
-function zeros(count: number): number[] {
-  return new Array<number>(count).fill(0);
+function profileFor({ manifest }: Pick<TappedModel, 'manifest'>, description: string): GuardProfile {
+  return ordinaryProfile(manifest, TAP, description);
 }
 
 describe('a tapped model', () => {

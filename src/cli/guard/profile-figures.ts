@@ -1,5 +1,5 @@
 import type { CleanCheck } from '../../guard/calibration/clean-check.js';
-import type { GuardProfile } from '../../guard/profile.js';
+import { EVIDENCE_VIEWS, type GuardProfile } from '../../guard/profile.js';
 
 /** Where the quantiles of a profile's distributions lie. */
 export const QUANTILE_SHARES = [0.5, 0.9, 0.95, 0.99, 0.995, 0.999] as const;
@@ -29,8 +29,14 @@ export function checkFigures({ pictures }: CleanCheck): CheckFigures {
 }
 
 /** For JSON output. */
-export function profileJson({ modelId, modelSha256, tap, calibratedOn, thresholds, evidence }: GuardProfile): Record<string, unknown> {
-  return { model: modelId, model_sha256: modelSha256, tap, calibrated_on: calibratedOn, thresholds, evidence };
+export function profileJson(profile: GuardProfile): Record<string, unknown> {
+  const { modelId, modelSha256, tap, calibratedOn, thresholds, evidence } = profile;
+  return { model: modelId, model_sha256: modelSha256, tap, calibrated_on: calibratedOn, triggers: Object.fromEntries(triggersOf(profile)), thresholds, evidence };
+}
+
+/** From which log odds on a region is looked at closely, by how it was found. */
+function triggersOf({ region }: GuardProfile): (readonly [name: string, trigger: number])[] {
+  return EVIDENCE_VIEWS.map((view) => [view, region[view].trigger]);
 }
 
 export const EVIDENCE_HEADER = ['evidence', 'mean', 'deviation', ...QUANTILE_SHARES.map((share) => `p${100 * share}`)];
@@ -40,8 +46,9 @@ export function evidenceRows({ evidence }: GuardProfile): string[][] {
   return Object.entries(evidence).map(([name, { mean, deviation, quantiles }]) => [name, ...[mean, deviation, ...QUANTILE_SHARES.map((_, i) => quantiles[i])].map((value) => (value === undefined ? '-' : short(value)))]);
 }
 
-export function thresholdRows({ thresholds }: GuardProfile): string[][] {
-  return Object.entries<number>({ ...thresholds }).map(([name, value]) => [name, short(value)]);
+export function thresholdRows(profile: GuardProfile): string[][] {
+  const triggers = triggersOf(profile).map(([view, trigger]): [string, number] => [`trigger, ${view}`, trigger]);
+  return [...triggers, ...Object.entries<number>({ ...profile.thresholds })].map(([name, value]) => [name, short(value)]);
 }
 
 /** What the share of flagged pictures and its neighbours say, for people. */
