@@ -15,6 +15,7 @@ describe('a report', () => {
     ['a header and a caption', { kind: 'table', header: [HOSTILE], rows: [], caption: HOSTILE }],
     ["a plot's caption", { kind: 'plot', markup: '<svg></svg>', caption: HOSTILE }],
     ["a picture's caption", { kind: 'picture', png: Uint8Array.of(1), caption: HOSTILE }],
+    ['the titles and the caption of panels', { kind: 'panels', panels: [{ title: HOSTILE, jpeg: Uint8Array.of(1) }], caption: HOSTILE }],
   ])('shows %s as it is written, and runs nothing', (_, block) => {
     const html = page(block);
     expect(html).toContain('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; &#39;quotes&#39;');
@@ -29,11 +30,12 @@ describe('a report', () => {
 
   it('can be read offline: nothing in it is loaded from anywhere', () => {
     const markup = drawPlot({ color: { legend: true }, marks: [Plot.dot([{ x: 1, y: 2, kind: 'a' }, { x: 2, y: 3, kind: 'b' }], { x: 'x', y: 'y', fill: 'kind' })] });
-    const html = page({ kind: 'plot', markup, caption: 'c' }, { kind: 'picture', png: Uint8Array.of(137, 80, 78, 71), caption: 'p' });
+    const html = page({ kind: 'plot', markup, caption: 'c' }, { kind: 'picture', png: Uint8Array.of(137, 80, 78, 71), caption: 'p' }, { kind: 'panels', panels: [{ title: 'before', jpeg: Uint8Array.of(255, 216, 255) }], caption: 'q' });
     // Names of XML's own vocabulary look like addresses; they are names.
     const loads = [...html.matchAll(/\b(?:src|href|action|data|poster|srcset)\s*=\s*"([^"]*)"|url\(([^)]*)\)|@import/gi)].map(([whole, first, second]) => first ?? second ?? whole);
     expect(loads.filter((address) => !/^(data:|#)/.test(address))).toEqual([]);
     expect(html).toContain('data:image/png;base64,iVBORw==');
+    expect(html).toContain('data:image/jpeg;base64,/9j/');
     expect(html).not.toMatch(/<(script|link|iframe|object|embed)\b/i);
     expect(html).not.toMatch(/\son[a-z]+\s*=/i);
   });
