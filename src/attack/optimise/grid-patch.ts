@@ -18,13 +18,24 @@ export function renderPatch(patch: PatchImage): PatchImage {
   return { name: patch.name, size, rgb };
 }
 
-/** Any patch as the colours of a search: the means of its cells. */
-export function coloursOf(patch: PatchImage, grid: number): Float32Array {
-  const size = { width: grid, height: grid };
-  const rgb = new Uint8Array(3 * grid * grid);
-  // The level of the pyramid that is as fine as the cells holds their means.
-  pastePatch(packedTarget(rgb, size), patchPyramid(patch), { centreX: grid / 2, centreY: grid / 2, sidePx: grid, rotationDeg: 0, brightness: 1 });
-  return Float32Array.from(rgb, (value) => value / 255);
+/** Any patch as the colours of a search: the means of its cells, at least a pixel each. */
+export function coloursOf({ size, rgb }: PatchImage, grid: number): Float32Array {
+  const colours = new Float32Array(3 * grid * grid);
+  const range = (cell: number, pixels: number): [number, number] => {
+    const first = Math.floor((cell * pixels) / grid);
+    return [first, Math.max(first + 1, Math.floor(((cell + 1) * pixels) / grid))];
+  };
+  for (let cell = 0; cell < grid * grid; cell += 1) {
+    const [left, right] = range(cell % grid, size.width);
+    const [top, bottom] = range(Math.floor(cell / grid), size.height);
+    const share = 1 / (255 * (right - left) * (bottom - top));
+    for (let y = top; y < bottom; y += 1) {
+      for (let x = left; x < right; x += 1) {
+        for (let channel = 0; channel < 3; channel += 1) colours[3 * cell + channel]! += share * rgb[3 * (y * size.width + x) + channel]!;
+      }
+    }
+  }
+  return colours.map((value) => Math.min(1, value));
 }
 
 /** Mean difference between neighbouring cells, 0 to 1: what a printer and a camera lose first. */

@@ -61,7 +61,8 @@ export interface SearchedPatch {
 
 /** Pictures held in memory, each half. */
 const MOST_PICTURES = 48;
-const SCENES_PER_LOSS = 8;
+/** Few: the circumstances change all the time, and a search that gets further does more than one that is surer of each step. */
+const SCENES_PER_LOSS = 4;
 const SMOOTHNESS = 0.02;
 /** Who isn't found anyway can't be hidden. */
 const FOUND_SCORE = 0.3;
