@@ -11,6 +11,8 @@ const LEAST_REACH_PX = 4;
 const MAX_REACH_CELLS = 12;
 /** Shrinking, constant and growing, in the order of sizes. */
 const SCALES: readonly [number, number, number] = [0.94, 1, 1.06];
+/** Another size has to correlate that much better: an edge looks the same in all sizes, and a smaller, smoother view even a little better. */
+const SIZE_PENALTY = 0.03;
 /** What of the measured growth is believed at once: that of a single picture is mostly noise. */
 const GROWTH_TRUST = 0.3;
 /** Growth is measured against the first sighting, where that can still be recognised. */
@@ -173,8 +175,8 @@ function measureScale(planes: Uint8Array, size: Size, { firstCells }: RegionTemp
   const scored = (scale: number): number => score(describeRegion(planes, size, { ...box, width: box.width * scale, height: box.height * scale }));
   const middle = score(seen);
   if (middle < RECOGNISED_ABOVE) return same;
-  const before = scored(smaller);
-  const after = scored(larger);
+  const before = scored(smaller) - SIZE_PENALTY;
+  const after = scored(larger) - SIZE_PENALTY;
   const step = before > middle && before >= after ? -1 : after > middle ? 1 : vertex(before, middle, after);
   const growth = step < 0 ? -step * Math.log(smaller / same) : step * Math.log(larger / same);
   return same * Math.exp(GROWTH_TRUST * growth);
