@@ -22,7 +22,7 @@ export function passThresholds(delivered: DecodeThresholds): DecodeThresholds {
 /** A place that looks as if a patch could be there, from shallow features and from what the detector nearly found. */
 export interface Candidate {
   readonly region: InputRegion;
-  /** Evidence against the clean profile, in deviations; higher is more suspicious. */
+  /** By its looks alone: natural logarithm of the odds that it was pasted in, over the trigger; higher is more suspicious. */
   readonly evidence: number;
 }
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { AppError } from '../core/errors.js';
-import { GUARD_PROFILE_VERSION, type GuardProfile } from './profile.js';
+import { EVIDENCE_VIEWS, GUARD_PROFILE_VERSION, type GuardProfile } from './profile.js';
 import { REGION_FEATURES } from './search/region-features.js';
 
 const positiveInt = z.int().positive();
 const numbers = z.array(z.number());
+const byView = <Schema extends z.ZodType>(schema: Schema) => z.looseObject({ colour: schema, grey: schema });
 const deviations = z.array(z.number().min(0));
 const tapSchema = z.looseObject({ output: z.string().min(1), stride: positiveInt, channels: positiveInt, width: positiveInt, height: positiveInt });
 
@@ -16,12 +17,12 @@ const profileSchema = z
     modelSha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits'),
     tap: tapSchema,
     calibratedOn: z.looseObject({ description: z.string(), pictures: z.int().min(0) }),
-    cells: z.looseObject({ mean: numbers, deviation: deviations, pixelMean: numbers, pixelDeviation: deviations, weights: numbers }),
-    windows: z.looseObject({ sizes: z.array(positiveInt), scale: z.array(z.number().positive()) }),
-    region: z.looseObject({ mean: numbers, deviation: deviations, weights: numbers, bias: z.number() }),
-    effect: z.looseObject({ from: z.number().positive(), share: z.number().positive().max(1), scale: z.number().positive() }),
+    cells: z.looseObject({ mean: numbers, deviation: deviations, pixelMean: numbers, pixelDeviation: deviations, weights: byView(numbers) }),
+    windows: z.looseObject({ sizes: z.array(positiveInt), scale: byView(z.array(z.number().positive())) }),
+    region: byView(z.looseObject({ mean: numbers, deviation: z.array(z.number().positive()), weights: numbers, bias: z.number(), trigger: z.number() })),
+    effect: z.looseObject({ from: z.number().min(0), share: z.number().positive().max(1), scale: z.number().positive() }),
     evidence: z.record(z.string(), z.looseObject({ mean: z.number(), deviation: z.number().min(0), quantiles: numbers.min(1) })),
-    thresholds: z.looseObject({ trigger: z.number(), flag: z.number(), scoreScale: z.number().positive() }),
+    thresholds: z.looseObject({ flag: z.number().positive(), scoreScale: z.number().positive() }),
   })
   .superRefine((profile, context) => {
     for (const { path, length, expected, why } of lengthsOf(profile)) {
@@ -45,11 +46,13 @@ function lengthsOf({ tap, cells, windows, region }: Pick<GuardProfile, 'tap' | '
     { path: ['cells', 'mean'], length: cells.mean.length, expected: tap.channels, why: perChannel },
     { path: ['cells', 'deviation'], length: cells.deviation.length, expected: tap.channels, why: perChannel },
     { path: ['cells', 'pixelDeviation'], length: cells.pixelDeviation.length, expected: cells.pixelMean.length, why: 'as many as means' },
-    { path: ['cells', 'weights'], length: cells.weights.length, expected: tap.channels + cells.pixelMean.length, why: 'one for each channel and pixel feature' },
-    { path: ['windows', 'scale'], length: windows.scale.length, expected: windows.sizes.length, why: 'one for each size' },
-    { path: ['region', 'mean'], length: region.mean.length, expected: features, why: perFeature },
-    { path: ['region', 'deviation'], length: region.deviation.length, expected: features, why: perFeature },
-    { path: ['region', 'weights'], length: region.weights.length, expected: features, why: perFeature },
+    ...EVIDENCE_VIEWS.flatMap((view) => [
+      { path: ['cells', 'weights', view], length: cells.weights[view].length, expected: tap.channels + cells.pixelMean.length, why: 'one for each channel and pixel feature' },
+      { path: ['windows', 'scale', view], length: windows.scale[view].length, expected: windows.sizes.length, why: 'one for each size' },
+      { path: ['region', view, 'mean'], length: region[view].mean.length, expected: features, why: perFeature },
+      { path: ['region', view, 'deviation'], length: region[view].deviation.length, expected: features, why: perFeature },
+      { path: ['region', view, 'weights'], length: region[view].weights.length, expected: features, why: perFeature },
+    ]),
   ];
 }
 

@@ -1,5 +1,5 @@
 /** Number of the profile's format; a profile of another one has to be calibrated again. */
-export const GUARD_PROFILE_VERSION = 1;
+export const GUARD_PROFILE_VERSION = 2;
 
 /** Where a model shows its shallow features: an output that was added to it. */
 export interface ShallowTap {
@@ -20,6 +20,56 @@ export interface CleanDistribution {
   readonly quantiles: readonly number[];
 }
 
+/** What ordinary cells of the tap's grid are like, and what tells cells of something pasted in from them. */
+export interface CellProfile {
+  /** Of each channel of the tap. */
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+  /** Of chroma gradient, luma gradient and saturation. */
+  readonly pixelMean: readonly number[];
+  readonly pixelDeviation: readonly number[];
+  /** For each view, of the |deviation| of each channel, then of the standardised pixel features. */
+  readonly weights: Readonly<Record<EvidenceView, readonly number[]>>;
+}
+
+/** What is looked for: things that stand out by their colours, and those without any. */
+export const EVIDENCE_VIEWS = ['colour', 'grey'] as const;
+export type EvidenceView = (typeof EVIDENCE_VIEWS)[number];
+
+/** How much the strongest windows of each size stand out on ordinary pictures. */
+export interface WindowProfile {
+  /** Sides of the windows, cells, rising. */
+  readonly sizes: readonly number[];
+  /** For each view, the contrast that one picture in ten reaches, for each size. */
+  readonly scale: Readonly<Record<EvidenceView, readonly number[]>>;
+}
+
+/** Logistic regression on the features of a region: log odds of "pasted in" against "ordinary". */
+export interface RegionModel {
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+  readonly weights: readonly number[];
+  readonly bias: number;
+}
+
+/** How regions are judged by their looks: by the view that they were found in. */
+export type RegionProfile = Readonly<Record<EvidenceView, RegionModel & { /** Log odds from which on a region is worth a second pass. */ readonly trigger: number }>>;
+
+/** Upper end of a distribution: beyond `from`, the share of greater values falls as `share * exp(-(x - from) / scale)`. */
+export interface Tail {
+  readonly from: number;
+  readonly share: number;
+  readonly scale: number;
+}
+
+/** What thresholds follow from the clean pictures. */
+export interface GuardThresholds {
+  /** Log odds over the trigger and surprise of the effect together, from which on a region is adversarial. */
+  readonly flag: number;
+  /** Confidence that the detector's best boxes have: what effects are measured in. */
+  readonly scoreScale: number;
+}
+
 /**
  * What is ordinary for one model and the pictures that it is used on. Every threshold of the guard is relative to it.
  * Kept with the model as `guard.json`.
@@ -31,10 +81,20 @@ export interface GuardProfile {
   readonly modelSha256: string;
   readonly tap: ShallowTap;
   readonly calibratedOn: { readonly description: string; readonly pictures: number };
-  /** By channel of the tap. */
-  readonly channels: { readonly mean: readonly number[]; readonly deviation: readonly number[] };
-  /** By name of the evidence map or measure. */
+  readonly cells: CellProfile;
+  readonly windows: WindowProfile;
+  readonly region: RegionProfile;
+  /** Of the effect that covering an ordinary region has. */
+  readonly effect: Tail;
+  /** For people: log odds of the most suspicious region of a picture (`suspicion`), effects (`effect`). */
   readonly evidence: Readonly<Record<string, CleanDistribution>>;
-  /** Thresholds that follow from the distributions, by name. */
-  readonly thresholds: Readonly<Record<string, number>>;
+  readonly thresholds: GuardThresholds;
+}
+
+/** Surprise of a value: minus the natural logarithm of the share of ordinary values that are as great. 0 or more. */
+export function surprise({ from, share, scale }: Tail, value: number): number {
+  if (value <= 0) return 0;
+  if (value >= from) return (value - from) / scale - Math.log(share);
+  // Between nothing and where the tail begins, the share is only known at its ends.
+  return (-Math.log(share) * value) / from;
 }

@@ -3,7 +3,15 @@ import type { ImageFit } from '../../core/image-fit.js';
 import type { ModelInput } from '../../core/manifest.js';
 import type { OutputTensor } from '../../detector/output-tensor.js';
 import type { Candidate } from '../passes.js';
-import type { GuardProfile } from '../profile.js';
+import { EVIDENCE_VIEWS, type EvidenceView, type GuardProfile } from '../profile.js';
+import type { InputRegion } from '../region.js';
+import { CellMapper } from './cell-maps.js';
+import { IntegralImage } from './integral-image.js';
+import { logOdds } from './logistic.js';
+import { climb, EdgeReader, type CellRegion } from './refine-region.js';
+import { regionFeatures, type RegionView } from './region-features.js';
+import { inputBox, liesOnObject, PATCH_SHARE, regionIou } from './region-geometry.js';
+import { type FoundWindow, WindowSearch } from './window-search.js';
 
 /** What one pass gives to the search. Everything is only borrowed. */
 export interface SearchInput {
@@ -16,16 +24,127 @@ export interface SearchInput {
   readonly fit: ImageFit;
 }
 
+/** A region with all that is known of its looks. */
+export interface ExaminedRegion {
+  readonly region: InputRegion;
+  readonly view: EvidenceView;
+  readonly features: readonly number[];
+}
+
+/** Windows looked at closely: the strongest of the picture, and the strongest on objects that were nearly or weakly found. */
+const STRONGEST_WINDOWS = 6;
+const WINDOWS_ON_OBJECTS = 8;
+/** Objects found with nearly full confidence have nothing to gain. In units of the score scale. */
+const NOTHING_TO_GAIN = 0.97;
+/** Regions that are passed on for verification, at most. */
+const MAX_CANDIDATES = 10;
+/** Refined regions with more in common are one. */
+const SAME_IOU = 0.3;
+/** A patch lies well inside of its object. */
+const OBJECT_MARGIN = 0.1;
+
 /** Looks for candidates; owns its working memory: one a thread. */
 export class PatchSearch {
-  constructor(profile: GuardProfile, input: Pick<ModelInput, 'width' | 'height'>) {
-    void profile;
-    void input;
+  readonly #profile: GuardProfile;
+  readonly #size: Pick<ModelInput, 'width' | 'height'>;
+  readonly #mapper: CellMapper;
+  readonly #evidence: Readonly<Record<EvidenceView, IntegralImage>>;
+  readonly #windows: Readonly<Record<EvidenceView, WindowSearch>>;
+  readonly #view: RegionView;
+  readonly #edges: EdgeReader;
+  readonly #box = new Float64Array(4);
+
+  constructor(profile: GuardProfile, { width, height }: Pick<ModelInput, 'width' | 'height'>) {
+    this.#profile = profile;
+    this.#size = { width, height };
+    this.#mapper = new CellMapper(profile.tap, profile.cells, this.#size);
+    const { tap, windows } = profile;
+    const integral = (): IntegralImage => new IntegralImage(tap.width, tap.height);
+    const search = (view: EvidenceView): WindowSearch => new WindowSearch({ sizes: windows.sizes, scale: windows.scale[view] });
+    this.#evidence = { colour: integral(), grey: integral() };
+    this.#windows = { colour: search('colour'), grey: search('grey') };
+    this.#edges = new EdgeReader(this.#size);
+    this.#view = { stride: tap.stride, windows, evidence: this.#evidence, maps: this.#mapper.maps, edges: this.#edges, inputWidth: width };
   }
 
-  /** Most suspicious first. */
-  find(input: SearchInput): Candidate[] {
-    void input;
-    return [];
+  /**
+   * Regions worth a second pass, most suspicious first.
+   *
+   * @param least evidence; over the trigger where absent
+   */
+  find(input: SearchInput, least = 0): Candidate[] {
+    const candidates = this.examine(input)
+      .map(({ region, view, features }) => ({ region: wholePixels(region), evidence: logOdds(this.#profile.region[view], features) - this.#profile.region[view].trigger }))
+      .filter(({ evidence }) => evidence > least);
+    return distinct(candidates.sort((a, b) => b.evidence - a.evidence)).slice(0, MAX_CANDIDATES);
   }
+
+  /** All regions that were looked at closely, whether suspicious or not: what calibration learns from. */
+  examine(input: SearchInput): ExaminedRegion[] {
+    const maps = this.#mapper.update(input.pixels, input.tap.data);
+    this.#edges.use(input.pixels);
+    return EVIDENCE_VIEWS.flatMap((view) => {
+      this.#evidence[view].update(maps.evidence[view]);
+      this.#windows[view].update(this.#evidence[view]);
+      const windows = [...this.#windows[view].strongest(STRONGEST_WINDOWS), ...this.#onObjects(input, view)];
+      return windows.map((window) => this.#examineWindow(window, view, input)).filter((examined) => examined !== undefined);
+    });
+  }
+
+  /** The best window on each object that was found with less than full confidence. */
+  #onObjects({ detections, fit }: SearchInput, view: EvidenceView): FoundWindow[] {
+    const { stride } = this.#profile.tap;
+    const windows: FoundWindow[] = [];
+    for (let i = 0; i < detections.count && windows.length < WINDOWS_ON_OBJECTS; i += 1) {
+      if (detections.confidence[i]! > NOTHING_TO_GAIN * this.#profile.thresholds.scoreScale) continue;
+      inputBox(detections, i, fit, this.#box);
+      const [left, top, right, bottom] = [this.#box[0]!, this.#box[1]!, this.#box[2]!, this.#box[3]!];
+      const marginX = OBJECT_MARGIN * (right - left);
+      const marginY = OBJECT_MARGIN * (bottom - top);
+      const area = (right - left) * (bottom - top);
+      const window = this.#windows[view].strongestWhere((l, t, size) => {
+        const side = size * stride;
+        if (side * side < PATCH_SHARE.least * area || side * side > PATCH_SHARE.most * area) return false;
+        const x = l * stride + side / 2;
+        const y = t * stride + side / 2;
+        return x > left + marginX && x < right - marginX && y > top + marginY && y < bottom - marginY;
+      });
+      if (window) windows.push(window);
+    }
+    return windows;
+  }
+
+  /** Undefined where there is nothing to gain: the region lies on an object that was found with full confidence, or is the whole picture. */
+  #examineWindow({ cells }: FoundWindow, view: EvidenceView, { detections, fit }: SearchInput): ExaminedRegion | undefined {
+    const { stride } = this.#profile.tap;
+    const climbed = climb(this.#evidence[view], cells);
+    const region = this.#edges.snap(inPixels(climbed, stride));
+    const confidence = this.#confidenceBelow(region, detections, fit);
+    if (confidence > NOTHING_TO_GAIN) return undefined;
+    return { region, view, features: regionFeatures(region, view, { confidence }, this.#view) };
+  }
+
+  #confidenceBelow(region: InputRegion, detections: Detections, fit: ImageFit): number {
+    // Most confident first.
+    for (let i = 0; i < detections.count; i += 1) {
+      inputBox(detections, i, fit, this.#box);
+      if (liesOnObject(region, this.#box)) return detections.confidence[i]! / this.#profile.thresholds.scoreScale;
+    }
+    return 0;
+  }
+}
+
+function inPixels([left, top, right, bottom]: CellRegion, stride: number): InputRegion {
+  return { left: left * stride, top: top * stride, right: right * stride, bottom: bottom * stride };
+}
+
+function wholePixels({ left, top, right, bottom }: InputRegion): InputRegion {
+  return { left: Math.round(left), top: Math.round(top), right: Math.round(right), bottom: Math.round(bottom) };
+}
+
+/** @param candidates most suspicious first */
+function distinct(candidates: readonly Candidate[]): Candidate[] {
+  const kept: Candidate[] = [];
+  for (const candidate of candidates) if (!kept.some(({ region }) => regionIou(region, candidate.region) > SAME_IOU)) kept.push(candidate);
+  return kept;
 }

@@ -1,0 +1,124 @@
+import type { InputRegion } from '../region.js';
+import type { CellMaps } from './cell-maps.js';
+import { EVIDENCE_VIEWS, type EvidenceView, type WindowProfile } from '../profile.js';
+import type { IntegralImage } from './integral-image.js';
+import type { EdgeReader } from './refine-region.js';
+
+/** What the log odds of a region are computed from, in this order. */
+export const REGION_FEATURES = [
+  'logContrastColour',
+  'logContrastGrey',
+  'insideColour',
+  'insideGrey',
+  'weakestQuarter',
+  'edgeMean',
+  'edgeLeast',
+  'chromaContrast',
+  'lumaContrast',
+  'saturationContrast',
+  'logSide',
+  'aspect',
+  'nearlyFound',
+  'room',
+] as const;
+
+/** What the detector makes of the object that a region lies on. */
+export interface ObjectBelow {
+  /** Confidence of the most confident box that a patch of this size would lie on, in units of the score scale; 0 where there is none. */
+  readonly confidence: number;
+}
+
+/** Of windows that don't stand out: their logarithm would run away. */
+const LEAST_CONTRAST = 0.05;
+
+/** What a region is looked at with. */
+export interface RegionView {
+  readonly stride: number;
+  readonly windows: WindowProfile;
+  readonly evidence: Readonly<Record<EvidenceView, IntegralImage>>;
+  readonly maps: CellMaps;
+  readonly edges: EdgeReader;
+  readonly inputWidth: number;
+}
+
+/** @param foundIn the view that the region was found in */
+export function regionFeatures(region: InputRegion, foundIn: EvidenceView, { confidence }: ObjectBelow, { stride, windows, evidence, maps, edges, inputWidth }: RegionView): number[] {
+  const cells = cellsOf(region, stride, maps);
+  const [left, top, right, bottom] = cells;
+  const middleX = (left + right) >> 1;
+  const middleY = (top + bottom) >> 1;
+  const [colour, grey] = EVIDENCE_VIEWS.map((view) => ({ inside: meanOf(evidence[view], left, top, right, bottom), contrast: evidence[view].contrast(left, top, right, bottom), scale: scaleOf(windows, view, cells) })) as [Contrast, Contrast];
+  const found = foundIn === 'colour' ? colour : grey;
+  const weakest = Math.min(
+    meanOf(evidence[foundIn], left, top, middleX, middleY),
+    meanOf(evidence[foundIn], middleX, top, right, middleY),
+    meanOf(evidence[foundIn], left, middleY, middleX, bottom),
+    meanOf(evidence[foundIn], middleX, middleY, right, bottom),
+  );
+  const sides = edges.sides(region);
+  const width = region.right - region.left;
+  const height = region.bottom - region.top;
+  return [
+    Math.log(Math.max(LEAST_CONTRAST, colour.contrast / colour.scale)),
+    Math.log(Math.max(LEAST_CONTRAST, grey.contrast / grey.scale)),
+    colour.inside,
+    grey.inside,
+    weakest - (found.inside - found.contrast),
+    sides.mean,
+    sides.least,
+    mapContrast(maps.chromaGradient, maps, cells),
+    mapContrast(maps.lumaGradient, maps, cells),
+    mapContrast(maps.saturation, maps, cells),
+    Math.log((width * height) ** 0.5 / inputWidth),
+    Math.abs(Math.log(width / height)),
+    confidence > 0 ? 1 : 0,
+    confidence > 0 ? Math.max(0, 1 - confidence) : 0,
+  ];
+}
+
+interface Contrast {
+  readonly inside: number;
+  readonly contrast: number;
+  readonly scale: number;
+}
+
+/** Of the window size that is nearest to the region's. */
+function scaleOf({ sizes, scale }: WindowProfile, view: EvidenceView, [left, top, right, bottom]: readonly [number, number, number, number]): number {
+  const side = ((right - left) * (bottom - top)) ** 0.5;
+  let nearest = 0;
+  sizes.forEach((size, i) => {
+    if (Math.abs(size - side) < Math.abs(sizes[nearest]! - side)) nearest = i;
+  });
+  return scale[view][nearest]!;
+}
+
+/** The cells that a region covers, at least two by two, inside of the map. */
+export function cellsOf({ left, top, right, bottom }: InputRegion, stride: number, { width, height }: Pick<CellMaps, 'width' | 'height'>): [number, number, number, number] {
+  const l = Math.min(Math.max(0, Math.round(left / stride)), width - 2);
+  const t = Math.min(Math.max(0, Math.round(top / stride)), height - 2);
+  return [l, t, Math.min(width, Math.max(l + 2, Math.round(right / stride))), Math.min(height, Math.max(t + 2, Math.round(bottom / stride)))];
+}
+
+function meanOf(evidence: IntegralImage, left: number, top: number, right: number, bottom: number): number {
+  return evidence.sum(left, top, right, bottom) / ((right - left) * (bottom - top));
+}
+
+/** Mean inside minus mean of the ring; summed directly, since only few regions are asked for. */
+function mapContrast(map: Float32Array, { width, height }: CellMaps, [left, top, right, bottom]: readonly [number, number, number, number]): number {
+  const ringX = Math.max(1, Math.floor((right - left) / 3));
+  const ringY = Math.max(1, Math.floor((bottom - top) / 3));
+  let inside = 0;
+  let around = 0;
+  let aroundCells = 0;
+  for (let y = Math.max(0, top - ringY); y < Math.min(height, bottom + ringY); y += 1) {
+    for (let x = Math.max(0, left - ringX); x < Math.min(width, right + ringX); x += 1) {
+      const value = map[y * width + x]!;
+      if (x >= left && x < right && y >= top && y < bottom) inside += value;
+      else {
+        around += value;
+        aroundCells += 1;
+      }
+    }
+  }
+  return inside / ((right - left) * (bottom - top)) - (aroundCells > 0 ? around / aroundCells : 0);
+}

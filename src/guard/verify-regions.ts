@@ -1,0 +1,96 @@
+import type { Detections } from '../core/detections.js';
+import type { ImageFit } from '../core/image-fit.js';
+import { effectOf, netEffect } from './effect.js';
+import type { Candidate } from './passes.js';
+import type { InputRegion } from './region.js';
+
+/** A smaller net effect is none, in units of the score scale. */
+export const LEAST_EFFECT = 0.05;
+/** An object that comes back has at least this confidence, in units of the score scale: more where looks say little. */
+const LEAST_AFTER = { looksLikeOne: 0.25, doubtful: 0.45 } as const;
+/** The fill reaches a little beyond what was found: a rim of the patch would be smeared over all of it. */
+const FILL_MARGIN = 0.04;
+
+/** A candidate and what covering it does. */
+export interface MeasuredCandidate extends Candidate {
+  /** Net effect in units of the score scale, 0 where there is none worth the name. */
+  readonly effect: number;
+}
+
+/** Regions with less evidence than this are doubtful and have to stand a control. */
+const DOUBTFUL_BELOW = 2;
+/** What covering a patch does is so many times what covering the place below it does. */
+const LEAST_CONTROL_RATIO = 1.5;
+
+/** Runs the detector with regions covered. */
+export type CoveredPass = (fills: readonly InputRegion[]) => Promise<Detections>;
+
+/** What the first pass found, and how to read it. */
+export interface Scene {
+  readonly detections: Detections;
+  readonly fit: ImageFit;
+  /** Confidence that counts as 1. */
+  readonly scoreScale: number;
+}
+
+export interface MeasuredCandidates {
+  readonly measured: readonly MeasuredCandidate[];
+  /** The last pass that was run, and which regions were covered in it. */
+  readonly last: { readonly detections: Detections; readonly fills: readonly InputRegion[] };
+  readonly passes: number;
+}
+
+/**
+ * What covering each candidate does to the objects that it lies on. All are covered at once; those with an effect once more without
+ * the others, whose covering may have had a part in it; and where looks say little, the place below is covered as a control: an object that
+ * comes back whatever is covered was not hidden by a patch. One pass to three.
+ */
+export async function measureEffects(candidates: readonly Candidate[], scene: Scene, pass: CoveredPass): Promise<MeasuredCandidates> {
+  const all = candidates.map(({ region }) => fillOf(region));
+  const together = { detections: await pass(all), fills: all };
+  const rough = measure(candidates, scene, together.detections);
+  const kept = rough.filter(hasEffect);
+  if (kept.length === 0) return { measured: rough, last: together, passes: 1 };
+  const isAll = kept.length === candidates.length;
+  const fills = kept.map(({ region }) => fillOf(region));
+  const last = isAll ? together : { detections: await pass(fills), fills };
+  const fine = isAll ? rough : measure(kept, scene, last.detections);
+  const doubtful = fine.filter((candidate) => hasEffect(candidate) && candidate.evidence < DOUBTFUL_BELOW);
+  const failed = doubtful.length > 0 ? await failControl(doubtful, scene, pass) : [];
+  const passes = 1 + (isAll ? 0 : 1) + (doubtful.length > 0 ? 1 : 0);
+  const measured = [...fine, ...rough.filter((candidate) => !kept.includes(candidate))];
+  return { measured: measured.map((candidate) => (failed.includes(candidate) ? { ...candidate, effect: 0 } : candidate)), last, passes };
+}
+
+/** Those whose object comes back nearly as well when the place below them is covered. */
+async function failControl(doubtful: readonly MeasuredCandidate[], scene: Scene, pass: CoveredPass): Promise<MeasuredCandidate[]> {
+  const control = await pass(doubtful.map(({ region }) => fillOf(below(region))));
+  return doubtful.filter(({ region, effect }) => effect < LEAST_CONTROL_RATIO * netEffect(effectOf(region, scene.detections, control, scene.fit, scene.scoreScale)));
+}
+
+function below({ left, top, right, bottom }: InputRegion): InputRegion {
+  return { left, top: bottom, right, bottom: 2 * bottom - top };
+}
+
+function hasEffect({ effect }: MeasuredCandidate): boolean {
+  return effect > 0;
+}
+
+function measure(candidates: readonly Candidate[], { detections, fit, scoreScale }: Scene, covered: Detections): MeasuredCandidate[] {
+  return candidates.map(({ region, evidence }) => {
+    const found = effectOf(region, detections, covered, fit, scoreScale);
+    const net = netEffect(found);
+    return { region, evidence, effect: net > LEAST_EFFECT && found.after > leastAfter(evidence) ? net : 0 };
+  });
+}
+
+function leastAfter(evidence: number): number {
+  return evidence < DOUBTFUL_BELOW ? LEAST_AFTER.doubtful : LEAST_AFTER.looksLikeOne;
+}
+
+/** The region with a rim around it. */
+export function fillOf({ left, top, right, bottom }: InputRegion): InputRegion {
+  const x = Math.max(1, Math.round(FILL_MARGIN * (right - left)));
+  const y = Math.max(1, Math.round(FILL_MARGIN * (bottom - top)));
+  return { left: left - x, top: top - y, right: right + x, bottom: bottom + y };
+}
