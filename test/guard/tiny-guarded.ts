@@ -8,13 +8,14 @@ import { GuardService, type GuardServiceOptions } from '../../src/guard/guard-se
 import { GuardedDetectStage } from '../../src/guard/guarded-detect-stage.js';
 import type { PatchGuardOptions } from '../../src/guard/patch-guard.js';
 import { PatchGuardStage } from '../../src/guard/patch-guard-stage.js';
-import { GUARD_PROFILE_VERSION, type GuardProfile, type ShallowTap } from '../../src/guard/profile.js';
+import type { GuardProfile, ShallowTap } from '../../src/guard/profile.js';
 import { RunningStream } from '../../src/graph/running-stream.js';
 import { RuntimeMonitor } from '../../src/timing/runtime-monitor.js';
 import { RecordingLog } from '../fixtures/recording-log.js';
 import { ScriptedSource, type ScriptedSourceOptions } from '../fixtures/scripted-source.js';
 import { tempFolder } from '../fixtures/temp-folder.js';
 import { tinyDetector, writeModel } from '../fixtures/tiny-onnx.js';
+import { ordinaryProfile } from './ordinary-profile.js';
 
 /** The tiny detector with a tap, its guard's workers, and streams on them. */
 
@@ -25,19 +26,7 @@ export const TAP: ShallowTap = { output: 'tap', stride: 4, channels: 3, width: 8
 export const THRESHOLDS = { confidenceThreshold: 0.25, iouThreshold: 0.45, maxDetections: 100 };
 
 /** For which everything is ordinary: nothing is worth a second look. */
-export const PROFILE: GuardProfile = {
-  version: GUARD_PROFILE_VERSION,
-  modelId: manifest.id,
-  modelSha256: manifest.sha256,
-  tap: TAP,
-  calibratedOn: { description: 'nothing', pictures: 0 },
-  cells: { mean: [0.5, 0.5, 0.5], deviation: [0.3, 0.3, 0.3], pixelMean: [0, 0, 0], pixelDeviation: [1, 1, 1], weights: [0, 0, 0, 0, 0, 0] },
-  windows: { sizes: [2, 3], scale: [1, 1] },
-  region: { mean: [], deviation: [], weights: [], bias: -100 },
-  effect: { from: 1, share: 0.01, scale: 1 },
-  evidence: {},
-  thresholds: { trigger: 100, flag: 100, scoreScale: 1 },
-};
+export const PROFILE: GuardProfile = ordinaryProfile(manifest, TAP);
 
 const modelPath = writeModel(tempFolder(), 'tapped.onnx', detector.prepared);
 const monitor = new RuntimeMonitor();
