@@ -40,6 +40,8 @@ export interface RobustnessOptions extends PlacementOptions {
 }
 
 const REPORT_FILE = 'robustness.html';
+/** As shells count: 128 and the number of SIGTERM. */
+const TERMINATED = 143;
 
 /**
  * `lynceus eval` with an attack, with a defence, or with both: measures, prints and writes the report. An interrupt ends what is in work
@@ -58,7 +60,8 @@ export async function evaluateRobustness(data: string, options: RobustnessOption
     await measureAndTell(data, options, bars, interrupt.signal);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
-    process.exitCode = shutdown.exitStatus;
+    // Services end well by SIGTERM; a measurement without figures doesn't.
+    process.exitCode = shutdown.exitStatus || TERMINATED;
   } finally {
     bars.stop();
     shutdown.dispose();

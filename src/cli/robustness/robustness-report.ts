@@ -2,6 +2,7 @@ import { type PatchMeasurement, DEFENCE_NAMES, type DefencePoint, type Measureme
 import { placeLabels } from '../../picker/place-labels.js';
 import { drawPlot, Plot } from '../../report/plot.js';
 import { type Block, type Cell, renderReport, type Section } from '../../report/report.js';
+import { LEAST_DROP } from '../../evaluation/robustness/recovered-share.js';
 import type { RunScore } from '../../evaluation/robustness/run-score.js';
 import { meanOf } from '../../evaluation/robustness/attack-figures.js';
 import type { Defence } from './run-defence.js';
@@ -33,6 +34,7 @@ function conclusionOf({ clean, cleanDefended, attacks }: Measurement, defence: D
   const recovered = mean(({ recovered: share }) => share?.share);
   if (attacks.length === 0) return `On clean pictures AP50 is ${percent(clean.ap50)} % without a defence and ${percent(cleanDefended?.score.ap50)} % with: ${DEFENCE_NAMES[defence]}.`;
   const drop = `${attacks.length === 1 ? 'The patch takes' : `${attacks.length} patches take`} AP50 from ${percent(clean.ap50)} % to ${percent(attacked)} %${attacks.length === 1 ? '' : ' (mean)'}`;
+  if (clean.ap50 !== null && attacked !== null && clean.ap50 - attacked < LEAST_DROP) return `${drop}: no harm that a defence could take back${guarded === null ? '' : `; behind it, AP50 is ${percent(guarded)} %`}.`;
   if (guarded === null) return `${drop}; there is no defence.`;
   return `${drop}; ${DEFENCE_NAMES[defence]} brings it back to ${percent(guarded)} %${recovered === null ? '' : `, ${percent(recovered)} % of what was lost`}.`;
 }
