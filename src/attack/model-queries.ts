@@ -18,11 +18,14 @@ export interface QueryAnswer {
   readonly candidates: readonly Candidate[];
 }
 
+export type QueryPicture = Pick<FittedPicture, 'pixels' | 'fit' | 'sourceSize'>;
+
 /** Who answers an attacker's questions: a model in worker threads. */
 export interface ModelQueries {
   readonly labels: readonly string[];
   /** @throws AppError ERR_INFERENCE_FAILED, ERR_WORKER_DIED */
-  run(picture: Pick<FittedPicture, 'pixels' | 'fit' | 'sourceSize'>): Promise<QueryAnswer>;
+  run(picture: QueryPicture): Promise<QueryAnswer>;
+  /** Once the queries that are out are answered. */
   close(): Promise<void>;
 }
 
@@ -56,22 +59,41 @@ export async function startQueries({ manifest, modelPath, cores }: QueriedModel)
     workerData: (threads): DetectorModel => ({ manifest, modelPath, threads }),
   });
   const thresholds = queryThresholds(manifest);
-  return {
-    labels: manifest.labels,
-    run: async ({ pixels, fit, sourceSize }) => {
-      const { response } = await workers.run({ pixels, fit, sourceSize, thresholds });
-      return { detections: response.detections, candidates: [] };
-    },
-    close: () => workers.close(),
+  const answer = async ({ pixels, fit, sourceSize }: QueryPicture): Promise<QueryAnswer> => {
+    const { response } = await workers.run({ pixels, fit, sourceSize, thresholds });
+    return { detections: response.detections, candidates: [] };
   };
+  return new PendingQueries(manifest.labels, answer, () => workers.close());
 }
 
 /** As `startQueries`, and the answers say what the guard's search finds: what an attacker who knows the guard can measure at home. */
 export async function startGuardedQueries({ manifest, modelPath, cores, tap, profile }: GuardedQueriedModel): Promise<ModelQueries> {
   const service = await GuardService.start({ manifest, modelPath, tap, profile, thresholds: queryThresholds(manifest), mode: 'throughput', cores, prefetch: true });
-  return {
-    labels: manifest.labels,
-    run: async ({ pixels, fit, sourceSize }) => (await service.run({ pixels, fit, sourceSize, fills: [], search: true })).response,
-    close: () => service.close(),
-  };
+  const answer = async ({ pixels, fit, sourceSize }: QueryPicture): Promise<QueryAnswer> => (await service.run({ pixels, fit, sourceSize, fills: [], search: true })).response;
+  return new PendingQueries(manifest.labels, answer, () => service.close());
+}
+
+/** Knows which queries are out: a worker that is ended within an inference may take the process with it. */
+class PendingQueries implements ModelQueries {
+  readonly labels: readonly string[];
+  readonly #answer: (picture: QueryPicture) => Promise<QueryAnswer>;
+  readonly #end: () => Promise<void>;
+  readonly #pending = new Set<Promise<QueryAnswer>>();
+
+  constructor(labels: readonly string[], answer: (picture: QueryPicture) => Promise<QueryAnswer>, end: () => Promise<void>) {
+    this.labels = labels;
+    this.#answer = answer;
+    this.#end = end;
+  }
+
+  run(picture: QueryPicture): Promise<QueryAnswer> {
+    const query = this.#answer(picture).finally(() => this.#pending.delete(query));
+    this.#pending.add(query);
+    return query;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#pending);
+    await this.#end();
+  }
 }
