@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { monotonicMs } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
-import type { Overflow } from '../core/overflow.js';
 import type { Stage } from '../core/stage.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
 import { LimitedLog } from '../graph/limited-log.js';
@@ -12,15 +11,15 @@ import { PatchGuardStage } from '../guard/patch-guard-stage.js';
 import type { GuardProfile } from '../guard/profile.js';
 import { SmoothingGuard } from '../guard/smoothing-guard.js';
 
-/** At 25 frames a second one frame in five may be looked at twice. */
-const LIVE_EXTRA_PASSES_PER_SECOND = 5;
+/** At 10 frames a second one frame in five may be looked at twice. */
+const EXTRA_PASSES_PER_SECOND = 2;
 
 export const guardOptions = z.strictObject({
   time: z
     .union([z.boolean(), z.literal('auto')], 'Expected true, false or auto')
     .default('auto')
     .describe('Follow patches from frame to frame, one frame after the other. auto: for all but datasets of unrelated pictures.'),
-  maxExtraPassesPerSecond: z.number().min(0).max(1000).optional().describe('Extra inferences a second at most, by presentation time. Where the detector may drop frames 5, elsewhere as many as are needed.'),
+  maxExtraPassesPerSecond: z.number().min(0).max(1000).optional().describe('Extra inferences a second at most, by presentation time. With time 2, without as many as are needed.'),
   profile: z.string().min(1).optional().describe("A clean profile (guard.json); the model's own unless told otherwise."),
   method: z.enum(['verify', 'smooth']).default('verify').describe('verify: search patches and verify them by what the detector says without them. smooth: local gradient smoothing of every frame, a baseline to compare with.'),
 });
@@ -34,16 +33,14 @@ export interface GuardMaking {
   readonly thresholds: DecodeThresholds;
   /** `options.time`, decided. */
   readonly time: boolean;
-  /** Of the edge in front of the detector. */
-  readonly overflow: Overflow;
   readonly log: Logger;
   readonly stageId: string;
 }
 
 /** The two stages of a guarded detector. */
-export function makeFrameGuard(service: GuardService, { options, profile, thresholds, time, overflow, log, stageId }: GuardMaking): { readonly detect: Stage; readonly verify: Stage } {
+export function makeFrameGuard(service: GuardService, { options, profile, thresholds, time, log, stageId }: GuardMaking): { readonly detect: Stage; readonly verify: Stage } {
   const limitedLog = new LimitedLog(log);
-  const budget = options.maxExtraPassesPerSecond ?? (overflow === 'block' ? undefined : LIVE_EXTRA_PASSES_PER_SECOND);
+  const budget = options.maxExtraPassesPerSecond ?? (time ? EXTRA_PASSES_PER_SECOND : undefined);
   const frameGuardOptions: FrameGuardOptions = {
     profile,
     thresholds,

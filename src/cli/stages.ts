@@ -122,7 +122,7 @@ async function makeGuardedYolo(detector: StageDefinition, guard: StageDefinition
   const time = guarding.time === 'auto' ? await maker.isSequence() : guarding.time;
   const thresholds = thresholdsOf(options, model.manifest);
   const service = await maker.services.getGuarded(model, thresholds, settingsOf(options, overflow, maker, time));
-  const { detect, verify } = makeFrameGuard(service, { options: guarding, profile: model.profile, thresholds, time, overflow, log: maker.log, stageId: guard.id });
+  const { detect, verify } = makeFrameGuard(service, { options: guarding, profile: model.profile, thresholds, time, log: maker.log, stageId: guard.id });
   return [
     { id: detector.id, stage: detect, overflow, model },
     { id: guard.id, stage: verify, overflow: overflowOf(guard, maker.delivery), model },

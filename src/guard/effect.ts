@@ -48,13 +48,16 @@ export function netEffect({ gain, loss }: RegionEffect): number {
   return Math.max(0, gain - loss);
 }
 
-/** Index in `others` of the same object as `index` of `detections`, or -1. */
+/** Index in `others` of the same object as `index` of `detections`: of those of its class the one that overlaps it most; -1 where there is none. */
 export function sameObject(others: Detections, detections: Detections, index: number): number {
-  // Most confident first.
+  let best = -1;
+  let bestIou = SAME_OBJECT_IOU;
   for (let j = 0; j < others.count; j += 1) {
-    if (others.classId[j] === detections.classId[index] && boxIouAt(others.xyxy, j, detections.xyxy, index) > SAME_OBJECT_IOU) return j;
+    if (others.classId[j] !== detections.classId[index]) continue;
+    const iou = boxIouAt(others.xyxy, j, detections.xyxy, index);
+    if (iou > bestIou) [best, bestIou] = [j, iou];
   }
-  return -1;
+  return best;
 }
 
 function confidenceIn(others: Detections, detections: Detections, index: number): number {

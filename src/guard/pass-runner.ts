@@ -1,14 +1,19 @@
 import { monotonicMs } from '../core/clock.js';
 import { toAppError } from '../core/errors.js';
+import type { Size } from '../core/size.js';
 import type { ModelManifest } from '../core/manifest.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
 import type { DetectorSession } from '../detector/detector-session.js';
 import { findOutput, type ModelOutputs } from '../detector/output-tensor.js';
 import { fillRegions } from './fill.js';
-import { type PassRequest, type PassResponse, passThresholds } from './passes.js';
+import { type FollowedPatch, type FollowRequest, type PassRequest, type PassResponse, passThresholds } from './passes.js';
 import type { GuardProfile, ShallowTap } from './profile.js';
 import { PatchSearch, type SearchInput } from './search/patch-search.js';
 import { smoothLocalGradients } from './smoothing.js';
+import { followRegion } from './time/follow-region.js';
+import { boxToRegion, regionToBox } from './time/region-box.js';
+import { describeRegion } from './time/region-template.js';
+import { fillOf } from './verify-regions.js';
 
 export interface PassRunnerOptions {
   readonly manifest: ModelManifest;
@@ -35,13 +40,15 @@ export class PassRunner {
   }
 
   /** @throws AppError `ERR_INFERENCE_FAILED`, `ERR_MODEL_OUTPUT_SHAPE` */
-  async run({ pixels, fit, sourceSize, fills, search, smooth = false }: PassRequest): Promise<PassResponse> {
+  async run({ pixels, fit, sourceSize, fills, follow, search, smooth = false }: PassRequest): Promise<PassResponse> {
     const { session, decoder } = this.#detector;
     const startedMs = monotonicMs();
+    const followed = (follow ?? []).map((request) => findAgain(pixels, this.#size, request));
+    const known = followed.flatMap(({ fill }) => fill ?? []);
     let filledMs = startedMs;
     let seen = pixels;
     const outputs = await session.run(pixels, (input) => {
-      fillRegions(input, this.#size, fills);
+      fillRegions(input, this.#size, [...fills, ...known]);
       if (smooth) smoothLocalGradients(input, this.#size);
       filledMs = monotonicMs();
       seen = input;
@@ -52,7 +59,8 @@ export class PassRunner {
     const detections = decoder.select(this.#thresholds, fit, sourceSize);
     const suppressedMs = monotonicMs();
     const found = search ? this.#findCandidates(outputs, { pixels: seen, detections, fit }) : { candidates: [] };
-    return { detections, ...found, startedMs, filledMs, inferredMs, decodedMs, suppressedMs, endedMs: monotonicMs() };
+    const candidates = follow ? found.candidates.map((candidate) => ({ ...candidate, template: describeRegion(pixels, this.#size, regionToBox(candidate.region)) })) : found.candidates;
+    return { detections, ...found, candidates, followed, startedMs, filledMs, inferredMs, decodedMs, suppressedMs, endedMs: monotonicMs() };
   }
 
   /** What was detected is worth delivering also where the search fails. */
@@ -66,4 +74,14 @@ export class PassRunner {
       return { candidates: [], searchFailure: { code, message } };
     }
   }
+}
+
+/** Less alike, it is somewhere else or behind something. */
+const FILLED_ABOVE = 0.4;
+
+function findAgain(pixels: Uint8Array, size: Size, { id, expected, template, isTrusted }: FollowRequest): FollowedPatch {
+  const { box, similarity, seen } = followRegion(pixels, size, template, expected);
+  const isRecognised = similarity >= FILLED_ABOVE;
+  const fill = isRecognised || isTrusted ? fillOf(boxToRegion(isRecognised ? box : expected, size)) : undefined;
+  return { id, box, similarity, seen, ...(fill && { fill }) };
 }

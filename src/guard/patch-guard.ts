@@ -1,15 +1,17 @@
 import type { Detections } from '../core/detections.js';
 import type { Size } from '../core/frame.js';
-import type { GuardReport } from '../core/guard-report.js';
+import type { GuardReport, PatchFinding } from '../core/guard-report.js';
 import type { ImageFit } from '../core/image-fit.js';
-import type { PatchFinding, PatchVerdict } from '../core/guard-report.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
 import { concludeUntouched } from './conclusion.js';
+import { effectOf, netEffect } from './effect.js';
 import type { Candidate, GuardPasses, PassRequest, PassResponse } from './passes.js';
 import { type GuardProfile, surprise } from './profile.js';
 import { recover } from './recover.js';
 import type { InputRegion } from './region.js';
-import { fillOf, type MeasuredCandidate, measureEffects } from './verify-regions.js';
+import { GuardMemory } from './time/guard-memory.js';
+import type { PassBudget } from './time/pass-budget.js';
+import { fillOf, LEAST_EFFECT, type MeasuredCandidate, measureEffects } from './verify-regions.js';
 
 /** A picture as the guard sees it. */
 export interface GuardFrame {
@@ -43,41 +45,73 @@ export interface GuardConclusion {
  */
 export class PatchGuard {
   readonly #options: PatchGuardOptions;
+  readonly #memory: GuardMemory | undefined;
 
   constructor(options: PatchGuardOptions) {
     this.#options = options;
+    const { width, height, stride } = options.profile.tap;
+    if (options.time) this.#memory = new GuardMemory({ width: width * stride, height: height * stride }, options.maxExtraPassesPerSecond);
   }
 
   /** The first pass: with the regions that are known from before already filled. */
-  plan({ pixels, fit, sourceSize }: GuardFrame): PassRequest {
-    return { pixels, fit, sourceSize, fills: [], search: true };
+  plan({ pixels, fit, sourceSize, ptsUs }: GuardFrame): PassRequest {
+    return { pixels, fit, sourceSize, fills: [], search: true, ...(this.#memory && { follow: this.#memory.begin(ptsUs) }) };
   }
 
   /** Verifies what looks suspicious, with extra passes where there is budget, and says what to deliver. Never fails a frame on its own account. */
   async conclude(frame: GuardFrame, _request: PassRequest, first: PassResponse): Promise<GuardConclusion> {
-    const { thresholds, profile } = this.#options;
-    if (first.candidates.length === 0) return concludeUntouched(first, thresholds, { state: 'guarded', extraPasses: 0 });
-    const covered = (fills: readonly InputRegion[]): Promise<Detections> => this.#covered(frame, fills);
-    const { measured, last, passes } = await measureEffects(first.candidates, { detections: first.detections, fit: frame.fit, scoreScale: profile.thresholds.scoreScale }, covered);
-    const adversarial = measured.filter((candidate) => this.#certainty(candidate) >= profile.thresholds.flag);
-    const patches = measured.map((candidate) => this.#finding(candidate, adversarial.includes(candidate) ? 'adversarial' : 'benign', frame));
-    if (adversarial.length === 0) {
-      const untouched = concludeUntouched(first, thresholds, { state: 'guarded', extraPasses: passes });
+    const memory = this.#memory;
+    memory?.see(first.followed, frame.ptsUs);
+    const passes = new FramePasses(this.#options.passes, frame, memory?.budget);
+    if (memory) await this.#verifyAgain(memory, first, frame, passes);
+    const candidates = memory ? first.candidates.filter((candidate) => memory.isNew(candidate)) : first.candidates;
+    const verified = await this.#verify(candidates, first, frame, passes);
+    for (const candidate of verified.benign) memory?.acquit(candidate);
+    const tracked = new Map(verified.adversarial.map((candidate) => [candidate, memory?.confirm(candidate, this.#score(candidate), frame.ptsUs)?.track.id]));
+    const patches = [...this.#knownFindings(tracked, frame), ...verified.measured.map((candidate) => this.#finding(candidate, verified, tracked.get(candidate), frame))];
+    const filled = first.followed.flatMap(({ fill }) => fill ?? []);
+    const state = passes.isOverBudget ? { state: 'degraded' as const, reason: 'budget' } : { state: 'guarded' as const };
+    if (verified.adversarial.length === 0 && filled.length === 0) {
+      const untouched = concludeUntouched(first, this.#options.thresholds, { ...state, extraPasses: passes.count });
       return { ...untouched, report: { ...untouched.report, patches } };
     }
-    const fills = adversarial.map(({ region }) => fillOf(region));
-    const isLast = fills.length === last.fills.length;
-    const repaired = isLast ? last.detections : await covered(fills);
-    const recovered = recover(first.detections, repaired, fills, frame.fit, thresholds);
+    const recovered = recover(first.detections, verified.repaired, verified.adversarial.map(({ region }) => fillOf(region)), filled, frame.fit, this.#options.thresholds);
     return {
       detections: recovered.detections,
-      report: { state: 'guarded', patches, origins: recovered.origins, suppressed: recovered.suppressed, extraPasses: passes + (isLast ? 0 : 1) },
+      report: { ...state, patches, origins: recovered.origins, suppressed: recovered.suppressed, extraPasses: passes.count },
     };
   }
 
-  async #covered({ pixels, fit, sourceSize }: GuardFrame, fills: readonly InputRegion[]): Promise<Detections> {
-    const { response } = await this.#options.passes.run({ pixels, fit, sourceSize, fills, search: false });
-    return response.detections;
+  /** One pass without the fills of those that are due: does the object below still go away? */
+  async #verifyAgain(memory: GuardMemory, first: PassResponse, { fit }: GuardFrame, passes: FramePasses): Promise<void> {
+    const due = memory.due();
+    if (due.length === 0) return;
+    const others = first.followed.filter(({ id }) => !due.some(({ track }) => track.id === id)).flatMap(({ fill }) => fill ?? []);
+    const bare = await passes.tryRun(others);
+    if (!bare) return;
+    for (const known of due) {
+      const effect = netEffect(effectOf(memory.regionOf(known), bare, first.detections, fit, this.#options.profile.thresholds.scoreScale));
+      memory.verified(known.track.id, effect > LEAST_EFFECT ? 'adversarial' : 'benign');
+    }
+  }
+
+  async #verify(candidates: readonly Candidate[], first: PassResponse, { fit }: GuardFrame, passes: FramePasses): Promise<Verified> {
+    const unverified = (suspicious: readonly Candidate[]): Verified => ({ measured: suspicious.map((candidate) => ({ ...candidate, effect: 0 })), adversarial: [], benign: [], repaired: first.detections });
+    if (candidates.length === 0) return unverified([]);
+    const known = first.followed.flatMap(({ fill }) => fill ?? []);
+    const scene = { detections: first.detections, fit, scoreScale: this.#options.profile.thresholds.scoreScale };
+    try {
+      const { measured, last } = await measureEffects(candidates, scene, (fills) => passes.run([...known, ...fills]));
+      const adversarial = measured.filter((candidate) => this.#certainty(candidate) >= this.#options.profile.thresholds.flag);
+      const benign = measured.filter((candidate) => !adversarial.includes(candidate));
+      if (adversarial.length === 0) return { measured, adversarial, benign, repaired: first.detections };
+      const fills = adversarial.map(({ region }) => fillOf(region));
+      const repaired = fills.length === last.fills.length ? last.detections : await passes.run([...known, ...fills]);
+      return { measured, adversarial, benign, repaired };
+    } catch (error) {
+      if (error instanceof OutOfBudget) return unverified(candidates);
+      throw error;
+    }
   }
 
   /** Looks and effect together, in natural logarithms of odds (Fisher 1925: independent evidence adds up in logarithms). */
@@ -85,10 +119,69 @@ export class PatchGuard {
     return effect > 0 ? evidence + surprise(this.#options.profile.effect, effect) : 0;
   }
 
-  #finding(candidate: MeasuredCandidate, verdict: PatchVerdict, { fit, sourceSize }: GuardFrame): PatchFinding {
-    const score = 1 - 2 ** (-this.#certainty(candidate) / this.#options.profile.thresholds.flag);
-    const isAdversarial = verdict === 'adversarial';
-    return { xyxy: toSource(candidate.region, fit, sourceSize), score, verdict, action: isAdversarial ? 'filled' : 'none', ...(isAdversarial && { effect: 'hiding' as const }) };
+  /** 0 to 1, half at the threshold. */
+  #score(candidate: MeasuredCandidate): number {
+    return 1 - 2 ** (-this.#certainty(candidate) / this.#options.profile.thresholds.flag);
+  }
+
+  /** Regions that were known before this frame and are filled in it. */
+  #knownFindings(confirmedNow: ReadonlyMap<MeasuredCandidate, number | undefined>, { fit, sourceSize }: GuardFrame): PatchFinding[] {
+    const memory = this.#memory;
+    if (!memory) return [];
+    const isNew = new Set(confirmedNow.values());
+    return memory.known
+      .filter(({ track, fill }) => fill && !isNew.has(track.id))
+      .map((known) => ({ trackId: known.track.id, xyxy: toSource(memory.regionOf(known), fit, sourceSize), score: known.score, verdict: 'adversarial', action: 'filled', effect: 'hiding' }));
+  }
+
+  #finding(candidate: MeasuredCandidate, { adversarial, benign }: Verified, trackId: number | undefined, { fit, sourceSize }: GuardFrame): PatchFinding {
+    const xyxy = toSource(candidate.region, fit, sourceSize);
+    const score = this.#score(candidate);
+    if (adversarial.includes(candidate)) return { ...(trackId !== undefined && { trackId }), xyxy, score, verdict: 'adversarial', action: 'filled', effect: 'hiding' };
+    return { xyxy, score, verdict: benign.includes(candidate) ? 'benign' : 'suspicious', action: 'none' };
+  }
+}
+
+/** What the verification of a frame's candidates has come to. */
+interface Verified {
+  readonly measured: readonly MeasuredCandidate[];
+  readonly adversarial: readonly MeasuredCandidate[];
+  readonly benign: readonly MeasuredCandidate[];
+  /** Detections with the adversarial ones filled; the first pass's own where there are none. */
+  readonly repaired: Detections;
+}
+
+class OutOfBudget extends Error {}
+
+/** The extra passes of one frame, as far as the budget goes. */
+class FramePasses {
+  count = 0;
+  isOverBudget = false;
+  readonly #passes: GuardPasses;
+  readonly #frame: GuardFrame;
+  readonly #budget: PassBudget | undefined;
+
+  constructor(passes: GuardPasses, frame: GuardFrame, budget: PassBudget | undefined) {
+    this.#passes = passes;
+    this.#frame = frame;
+    this.#budget = budget;
+  }
+
+  /** @throws OutOfBudget, or as `GuardPasses.run` */
+  async run(fills: readonly InputRegion[]): Promise<Detections> {
+    if (this.#budget && !this.#budget.take(1)) {
+      this.isOverBudget = true;
+      throw new OutOfBudget();
+    }
+    this.count += 1;
+    const { pixels, fit, sourceSize } = this.#frame;
+    const { response } = await this.#passes.run({ pixels, fit, sourceSize, fills, search: false });
+    return response.detections;
+  }
+
+  /** Undefined where there is no budget: it can wait. */
+  async tryRun(fills: readonly InputRegion[]): Promise<Detections | undefined> {
+    return this.#budget && this.#budget.available < 1 ? undefined : this.run(fills);
   }
 }
 

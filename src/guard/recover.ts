@@ -4,7 +4,7 @@ import type { ImageFit } from '../core/image-fit.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
 import { sameObject } from './effect.js';
 import type { InputRegion } from './region.js';
-import { inputBox, intersectionOf } from './search/region-geometry.js';
+import { inputBox, intersectionOf, liesOnObject } from './search/region-geometry.js';
 import { pickDetections } from './select-detections.js';
 
 /** What is delivered of a repaired frame. */
@@ -22,15 +22,20 @@ const SHOWS_THE_PATCH = 0.4;
  * part of an object costs it a little); boxes of the first that show nothing but a patch are suppressed.
  *
  * @param first and `repaired`, down to the guard's low threshold, most confident first.
+ * @param regions that are filled in `repaired` alone, @param filled those that were filled in `first` already: what lies on them was recovered.
  */
-export function recover(first: Detections, repaired: Detections, regions: readonly InputRegion[], fit: ImageFit, { confidenceThreshold, maxDetections }: Pick<DecodeThresholds, 'confidenceThreshold' | 'maxDetections'>): Recovered {
+export function recover(first: Detections, repaired: Detections, regions: readonly InputRegion[], filled: readonly InputRegion[], fit: ImageFit, { confidenceThreshold, maxDetections }: Pick<DecodeThresholds, 'confidenceThreshold' | 'maxDetections'>): Recovered {
   const boxes: { readonly of: Detections; readonly index: number; readonly confidence: number; readonly origin: BoxOrigin }[] = [];
   const matched = new Set<number>();
   for (let i = 0; i < repaired.count; i += 1) {
     const j = sameObject(first, repaired, i);
     if (j >= 0) matched.add(j);
     const before = j < 0 ? 0 : first.confidence[j]!;
-    boxes.push({ of: repaired, index: i, confidence: Math.max(before, repaired.confidence[i]!), origin: before > confidenceThreshold ? 'untouched' : 'recovered' });
+    const isBelow = liesUnder(repaired, i, regions, fit);
+    // Away from what was filled, the picture is as it came, and so is what was found there.
+    const confidence = isBelow ? Math.max(before, repaired.confidence[i]!) : before;
+    const isRecovered = (isBelow && before <= confidenceThreshold) || liesUnder(repaired, i, filled, fit);
+    if (confidence > 0) boxes.push({ of: repaired, index: i, confidence, origin: isRecovered ? 'recovered' : 'untouched' });
   }
   const suppressed: number[] = [];
   for (let j = 0; j < first.count; j += 1) {
@@ -48,6 +53,14 @@ export function recover(first: Detections, repaired: Detections, regions: readon
   };
   const found = suppressed.filter((j) => first.confidence[j]! > confidenceThreshold);
   return { detections, origins: delivered.map(({ origin }) => origin), suppressed: pickDetections(first, found) };
+}
+
+/** Whether one of the regions lies on the object as a patch would. */
+function liesUnder(detections: Detections, index: number, regions: readonly InputRegion[], fit: ImageFit): boolean {
+  if (regions.length === 0) return false;
+  const box = new Float64Array(4);
+  inputBox(detections, index, fit, box);
+  return regions.some((region) => liesOnObject(region, box));
 }
 
 function showsThePatch(detections: Detections, index: number, regions: readonly InputRegion[], fit: ImageFit): boolean {

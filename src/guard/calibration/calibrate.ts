@@ -37,7 +37,7 @@ export interface CalibrationOptions {
 /** Fewer say nothing of what is ordinary. */
 const LEAST_PICTURES = 8;
 /** Share of clean pictures that may cost a second pass, and that may be flagged. */
-const TRIGGER_SHARE: Readonly<Record<EvidenceView, number>> = { colour: 0.15, grey: 0.07 };
+const TRIGGER_SHARE: Readonly<Record<EvidenceView, number>> = { colour: 0.17, grey: 0.07 };
 const FLAG_SHARE = 0.007;
 const MAX_DETECTIONS = 100;
 /** Sides of the windows in cells of 4 pixels of a picture of 80 cells. */

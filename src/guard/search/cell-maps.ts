@@ -1,5 +1,5 @@
 import type { Size } from '../../core/size.js';
-import { type CellProfile, EVIDENCE_VIEWS, type EvidenceView, type ShallowTap } from '../profile.js';
+import type { CellProfile, EvidenceView, ShallowTap } from '../profile.js';
 
 /** Features of a cell beside the channels of the tap, from the pixels themselves. */
 export const PIXEL_FEATURES = ['chromaGradient', 'lumaGradient', 'saturation'] as const;
@@ -43,7 +43,7 @@ export class CellMapper {
    */
   update(pixels: Uint8Array, features: Float32Array): CellMaps {
     this.#pixelMaps(pixels);
-    for (const view of EVIDENCE_VIEWS) this.#evidence(features, view);
+    this.#evidence(features);
     return this.maps;
   }
 
@@ -55,24 +55,35 @@ export class CellMapper {
     PIXEL_FEATURES.forEach((name, i) => (out[channels + i] = (this.maps[name][cell]! - pixelMean[i]!) / pixelDeviation[i]!));
   }
 
-  #evidence(features: Float32Array, view: EvidenceView): void {
+  /** Both views in one go: reading the features is what costs. */
+  #evidence(features: Float32Array): void {
     const { channels } = this.#tap;
-    const { mean, deviation, pixelMean, pixelDeviation } = this.#profile;
-    const weights = this.#profile.weights[view];
-    const evidence = this.maps.evidence[view];
-    const cells = evidence.length;
-    evidence.fill(0);
+    const { mean, deviation, pixelMean, pixelDeviation, weights } = this.#profile;
+    const { colour, grey } = this.maps.evidence;
+    const cells = colour.length;
+    colour.fill(0);
+    grey.fill(0);
     for (let c = 0; c < channels; c += 1) {
-      const weight = weights[c]!;
+      const ofColour = weights.colour[c]!;
+      const ofGrey = weights.grey[c]!;
       const centre = mean[c]!;
       const inverse = 1 / deviation[c]!;
-      for (let i = 0, from = c * cells; i < cells; i += 1) evidence[i] = evidence[i]! + weight * Math.min(Math.abs(features[from + i]! - centre) * inverse, MAX_DEVIATIONS);
+      for (let i = 0, from = c * cells; i < cells; i += 1, from += 1) {
+        const deviations = Math.min(Math.abs(features[from]! - centre) * inverse, MAX_DEVIATIONS);
+        colour[i] = colour[i]! + ofColour * deviations;
+        grey[i] = grey[i]! + ofGrey * deviations;
+      }
     }
     PIXEL_FEATURES.forEach((name, p) => {
       const map = this.maps[name];
-      const weight = weights[channels + p]! / pixelDeviation[p]!;
+      const ofColour = weights.colour[channels + p]! / pixelDeviation[p]!;
+      const ofGrey = weights.grey[channels + p]! / pixelDeviation[p]!;
       const centre = pixelMean[p]!;
-      for (let i = 0; i < cells; i += 1) evidence[i] = evidence[i]! + weight * (map[i]! - centre);
+      for (let i = 0; i < cells; i += 1) {
+        const above = map[i]! - centre;
+        colour[i] = colour[i]! + ofColour * above;
+        grey[i] = grey[i]! + ofGrey * above;
+      }
     });
   }
 

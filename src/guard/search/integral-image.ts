@@ -38,10 +38,16 @@ export class IntegralImage {
     const outerTop = Math.max(0, top - ringY);
     const outerRight = Math.min(this.width, right + ringX);
     const outerBottom = Math.min(this.height, bottom + ringY);
+    const pitch = this.width + 1;
+    const sums = this.#sums;
+    const topRow = top * pitch;
+    const bottomRow = bottom * pitch;
+    const outerTopRow = outerTop * pitch;
+    const outerBottomRow = outerBottom * pitch;
+    const inside = sums[bottomRow + right]! - sums[topRow + right]! - sums[bottomRow + left]! + sums[topRow + left]!;
+    const outer = sums[outerBottomRow + outerRight]! - sums[outerTopRow + outerRight]! - sums[outerBottomRow + outerLeft]! + sums[outerTopRow + outerLeft]!;
     const area = (right - left) * (bottom - top);
     const ringArea = (outerRight - outerLeft) * (outerBottom - outerTop) - area;
-    const inside = this.sum(left, top, right, bottom);
-    const around = this.sum(outerLeft, outerTop, outerRight, outerBottom) - inside;
-    return inside / area - (ringArea > 0 ? around / ringArea : 0);
+    return inside / area - (ringArea > 0 ? (outer - inside) / ringArea : 0);
   }
 }

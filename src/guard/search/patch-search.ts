@@ -10,7 +10,7 @@ import { IntegralImage } from './integral-image.js';
 import { logOdds } from './logistic.js';
 import { climb, EdgeReader, type CellRegion } from './refine-region.js';
 import { regionFeatures, type RegionView } from './region-features.js';
-import { inputBox, liesOnObject, PATCH_SHARE, regionIou } from './region-geometry.js';
+import { inputBox, liesOnObject, PATCH_SHARE, shareOfSmaller } from './region-geometry.js';
 import { type FoundWindow, WindowSearch } from './window-search.js';
 
 /** What one pass gives to the search. Everything is only borrowed. */
@@ -33,13 +33,13 @@ export interface ExaminedRegion {
 
 /** Windows looked at closely: the strongest of the picture, and the strongest on objects that were nearly or weakly found. */
 const STRONGEST_WINDOWS = 6;
-const WINDOWS_ON_OBJECTS = 8;
+const WINDOWS_ON_OBJECTS = 6;
 /** Objects found with nearly full confidence have nothing to gain. In units of the score scale. */
 const NOTHING_TO_GAIN = 0.97;
 /** Regions that are passed on for verification, at most. */
 const MAX_CANDIDATES = 10;
-/** Refined regions with more in common are one. */
-const SAME_IOU = 0.3;
+/** Refined regions that share more of the smaller one are about one patch. */
+const SAME_SHARE = 0.4;
 /** A patch lies well inside of its object. */
 const OBJECT_MARGIN = 0.1;
 
@@ -60,7 +60,7 @@ export class PatchSearch {
     this.#mapper = new CellMapper(profile.tap, profile.cells, this.#size);
     const { tap, windows } = profile;
     const integral = (): IntegralImage => new IntegralImage(tap.width, tap.height);
-    const search = (view: EvidenceView): WindowSearch => new WindowSearch({ sizes: windows.sizes, scale: windows.scale[view] });
+    const search = (view: EvidenceView): WindowSearch => new WindowSearch({ sizes: windows.sizes, scale: windows.scale[view] }, tap.width, tap.height);
     this.#evidence = { colour: integral(), grey: integral() };
     this.#windows = { colour: search('colour'), grey: search('grey') };
     this.#edges = new EdgeReader(this.#size);
@@ -86,8 +86,9 @@ export class PatchSearch {
     return EVIDENCE_VIEWS.flatMap((view) => {
       this.#evidence[view].update(maps.evidence[view]);
       this.#windows[view].update(this.#evidence[view]);
-      const windows = [...this.#windows[view].strongest(STRONGEST_WINDOWS), ...this.#onObjects(input, view)];
-      return windows.map((window) => this.#examineWindow(window, view, input)).filter((examined) => examined !== undefined);
+      const strongest = this.#windows[view].strongest(STRONGEST_WINDOWS);
+      const onObjects = this.#onObjects(input, view).filter(({ cells }) => !strongest.some((window) => isEqual(window.cells, cells)));
+      return [...strongest, ...onObjects].map((window) => this.#examineWindow(window, view, input)).filter((examined) => examined !== undefined);
     });
   }
 
@@ -138,6 +139,10 @@ function inPixels([left, top, right, bottom]: CellRegion, stride: number): Input
   return { left: left * stride, top: top * stride, right: right * stride, bottom: bottom * stride };
 }
 
+function isEqual(a: CellRegion, b: CellRegion): boolean {
+  return a.every((side, i) => side === b[i]);
+}
+
 function wholePixels({ left, top, right, bottom }: InputRegion): InputRegion {
   return { left: Math.round(left), top: Math.round(top), right: Math.round(right), bottom: Math.round(bottom) };
 }
@@ -145,6 +150,6 @@ function wholePixels({ left, top, right, bottom }: InputRegion): InputRegion {
 /** @param candidates most suspicious first */
 function distinct(candidates: readonly Candidate[]): Candidate[] {
   const kept: Candidate[] = [];
-  for (const candidate of candidates) if (!kept.some(({ region }) => regionIou(region, candidate.region) > SAME_IOU)) kept.push(candidate);
+  for (const candidate of candidates) if (!kept.some(({ region }) => shareOfSmaller(region, candidate.region) > SAME_SHARE)) kept.push(candidate);
   return kept;
 }

@@ -39,6 +39,12 @@ export function intersectionOf(a: InputRegion, b: InputRegion): number {
   return width > 0 && height > 0 ? width * height : 0;
 }
 
+/** Intersection over the smaller area. */
+export function shareOfSmaller(a: InputRegion, b: InputRegion): number {
+  const common = intersectionOf(a, b);
+  return common === 0 ? 0 : common / Math.min(areaOf(a), areaOf(b));
+}
+
 /** Intersection over union. */
 export function regionIou(a: InputRegion, b: InputRegion): number {
   const common = intersectionOf(a, b);

@@ -17,101 +17,98 @@ export interface FoundWindow {
 /** Windows that share more of the smaller one than this are about the same thing. */
 const SAME_SHARE = 0.3;
 /** Side of a window in parts that it is moved by. */
-const STEPS_PER_SIDE = 4;
+const STEPS_PER_SIDE = 3;
+/** Sides of a block in cells: the best window with its middle in a block stands for it. */
+const BLOCK = 4;
+/** Windows of a block compete within classes of size, so that a small one doesn't hide a large one. */
+const SIZE_CLASSES = 3;
 
 /** Looks at square windows of many sizes all over the map. Owns its memory: one a thread. */
 export class WindowSearch {
   readonly #profile: WindowSizes;
-  #scores = new Float32Array(0);
-  #places = new Int32Array(0);
-  #count = 0;
+  readonly #columns: number;
+  readonly #rows: number;
+  readonly #scores: Float32Array;
+  /** Left, top and size of the best window of each block and class. */
+  readonly #places: Int16Array;
 
-  constructor(profile: WindowSizes) {
+  /** @param width and `height` of the map in cells */
+  constructor(profile: WindowSizes, width: number, height: number) {
     this.#profile = profile;
+    this.#columns = Math.ceil(width / BLOCK);
+    this.#rows = Math.ceil(height / BLOCK);
+    const entries = SIZE_CLASSES * this.#columns * this.#rows;
+    this.#scores = new Float32Array(entries);
+    this.#places = new Int16Array(3 * entries);
   }
 
-  /** Scores every window; those that don't stand out at all are left out. */
+  /** Scores every window. */
   update(evidence: IntegralImage): void {
-    this.#count = 0;
-    this.#profile.sizes.forEach((size, sizeIndex) => this.#scoreSize(evidence, size, sizeIndex));
+    this.#scores.fill(0);
+    const { sizes, scale } = this.#profile;
+    for (let i = 0; i < sizes.length; i += 1) this.#scoreSize(evidence, sizes[i]!, 1 / scale[i]!, Math.floor((i * SIZE_CLASSES) / sizes.length));
   }
 
   /** The strongest windows that don't lie on each other, strongest first. */
   strongest(limit: number): FoundWindow[] {
-    return this.#pickFrom(limit, () => true);
+    const picked: FoundWindow[] = [];
+    while (picked.length < limit) {
+      const next = this.strongestWhere((left, top, size) => !picked.some(({ cells }) => isSame(cells, left, top, size)));
+      if (!next) break;
+      picked.push(next);
+    }
+    return picked;
   }
 
   /** The strongest window that `accepts` says yes to. */
   strongestWhere(accepts: (left: number, top: number, size: number) => boolean): FoundWindow | undefined {
-    return this.#pickFrom(1, accepts)[0];
+    let best = -1;
+    let bestScore = 0;
+    for (let i = 0; i < this.#scores.length; i += 1) {
+      if (this.#scores[i]! <= bestScore) continue;
+      if (!accepts(this.#places[3 * i]!, this.#places[3 * i + 1]!, this.#places[3 * i + 2]!)) continue;
+      best = i;
+      bestScore = this.#scores[i]!;
+    }
+    if (best < 0) return undefined;
+    const [left, top, size] = [this.#places[3 * best]!, this.#places[3 * best + 1]!, this.#places[3 * best + 2]!];
+    return { cells: [left, top, left + size, top + size], score: bestScore };
   }
 
   /** Greatest contrast of each size, unscaled: what the profile's scale is made of. */
   static greatestBySize(evidence: IntegralImage, sizes: readonly number[]): number[] {
     return sizes.map((size) => {
+      const step = stepOf(size);
       let greatest = 0;
-      forEachPlace(evidence, size, (left, top) => {
-        greatest = Math.max(greatest, evidence.contrast(left, top, left + size, top + size));
-      });
+      for (let top = 0; top + size <= evidence.height; top += step) {
+        for (let left = 0; left + size <= evidence.width; left += step) greatest = Math.max(greatest, evidence.contrast(left, top, left + size, top + size));
+      }
       return greatest;
     });
   }
 
-  #scoreSize(evidence: IntegralImage, size: number, sizeIndex: number): void {
-    const inverse = 1 / this.#profile.scale[sizeIndex]!;
-    forEachPlace(evidence, size, (left, top) => {
-      const score = evidence.contrast(left, top, left + size, top + size) * inverse;
-      if (score > 0.15) this.#keep(score, left, top, sizeIndex);
-    });
-  }
-
-  #keep(score: number, left: number, top: number, sizeIndex: number): void {
-    if (this.#count === this.#scores.length) this.#grow();
-    this.#scores[this.#count] = score;
-    this.#places.set([left, top, sizeIndex], 3 * this.#count);
-    this.#count += 1;
-  }
-
-  #grow(): void {
-    const capacity = Math.max(4096, 2 * this.#scores.length);
-    const scores = new Float32Array(capacity);
-    const places = new Int32Array(3 * capacity);
-    scores.set(this.#scores);
-    places.set(this.#places);
-    this.#scores = scores;
-    this.#places = places;
-  }
-
-  /** A scan for each pick: few are picked, and sorting all would cost more. */
-  #pickFrom(limit: number, accepts: (left: number, top: number, size: number) => boolean): FoundWindow[] {
-    const picked: FoundWindow[] = [];
-    while (picked.length < limit) {
-      let best = -1;
-      let bestScore = 0;
-      for (let i = 0; i < this.#count; i += 1) {
-        if (this.#scores[i]! <= bestScore) continue;
-        const [left, top, size] = this.#place(i);
-        if (!accepts(left, top, size) || picked.some(({ cells }) => isSame(cells, left, top, size))) continue;
-        best = i;
-        bestScore = this.#scores[i]!;
+  #scoreSize(evidence: IntegralImage, size: number, inverse: number, sizeClass: number): void {
+    const step = stepOf(size);
+    const half = size >> 1;
+    const scores = this.#scores;
+    const places = this.#places;
+    for (let top = 0; top + size <= evidence.height; top += step) {
+      const row = (sizeClass * this.#rows + Math.floor((top + half) / BLOCK)) * this.#columns;
+      for (let left = 0; left + size <= evidence.width; left += step) {
+        const score = evidence.contrast(left, top, left + size, top + size) * inverse;
+        const block = row + Math.floor((left + half) / BLOCK);
+        if (score <= scores[block]!) continue;
+        scores[block] = score;
+        places[3 * block] = left;
+        places[3 * block + 1] = top;
+        places[3 * block + 2] = size;
       }
-      if (best < 0) break;
-      const [left, top, size] = this.#place(best);
-      picked.push({ cells: [left, top, left + size, top + size], score: bestScore });
     }
-    return picked;
-  }
-
-  #place(i: number): [left: number, top: number, size: number] {
-    return [this.#places[3 * i]!, this.#places[3 * i + 1]!, this.#profile.sizes[this.#places[3 * i + 2]!]!];
   }
 }
 
-function forEachPlace({ width, height }: IntegralImage, size: number, visit: (left: number, top: number) => void): void {
-  const step = Math.max(1, Math.floor(size / STEPS_PER_SIDE));
-  for (let top = 0; top + size <= height; top += step) {
-    for (let left = 0; left + size <= width; left += step) visit(left, top);
-  }
+function stepOf(size: number): number {
+  return Math.max(1, Math.floor(size / STEPS_PER_SIDE));
 }
 
 function isSame(cells: CellRegion, left: number, top: number, size: number): boolean {
