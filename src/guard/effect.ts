@@ -1,7 +1,7 @@
 import type { Detections } from '../core/detections.js';
 import type { ImageFit } from '../core/image-fit.js';
 import type { InputRegion } from './region.js';
-import { inputBox, liesOnObject } from './search/region-geometry.js';
+import { inputBox, liesOnObject, regionIou } from './search/region-geometry.js';
 
 /** What covering a region changes for the objects that it lies on, in units of the score scale. */
 export interface RegionEffect {
@@ -15,6 +15,10 @@ export interface RegionEffect {
 
 /** Boxes of one class that overlap by more are the same object in both passes. */
 const SAME_OBJECT_IOU = 0.45;
+/** A box that overlaps a region by more is about what the region shows. */
+const SAME_PLACE_IOU = 0.3;
+/** With a smaller share of its confidence, an object has gone. */
+const LEFT_OVER = 0.4;
 
 /**
  * Compares a pass with one in which the region was covered. A patch on an object hides it: cover the patch, and the object comes back.
@@ -41,6 +45,21 @@ function lossAt(gaining: number, before: Detections, covered: Detections): numbe
     if (boxIouAt(before.xyxy, i, covered.xyxy, gaining) > SAME_OBJECT_IOU) loss = Math.max(loss, before.confidence[i]! - confidenceIn(covered, before, i));
   }
   return loss;
+}
+
+/**
+ * Confidence of the most confident object that fills the place of the region and goes away when it is covered, in units of the score scale.
+ * Any object goes away when all of it is covered: this says that there is one, not that it is false.
+ */
+export function vanishedWith(region: InputRegion, before: Detections, covered: Detections, fit: ImageFit, scoreScale: number): number {
+  const box = new Float64Array(4);
+  let vanished = 0;
+  for (let i = 0; i < before.count; i += 1) {
+    inputBox(before, i, fit, box);
+    if (regionIou(region, { left: box[0]!, top: box[1]!, right: box[2]!, bottom: box[3]! }) < SAME_PLACE_IOU) continue;
+    if (confidenceIn(covered, before, i) < LEFT_OVER * before.confidence[i]!) vanished = Math.max(vanished, before.confidence[i]!);
+  }
+  return vanished / scoreScale;
 }
 
 /** Of the effect, what speaks for a patch: 0 or more. */

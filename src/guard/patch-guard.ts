@@ -1,15 +1,15 @@
 import type { Detections } from '../core/detections.js';
 import type { Size } from '../core/frame.js';
-import type { GuardReport, PatchFinding } from '../core/guard-report.js';
+import type { GuardReport, PatchEffect, PatchFinding } from '../core/guard-report.js';
 import type { ImageFit } from '../core/image-fit.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
 import { concludeUntouched } from './conclusion.js';
-import { effectOf, netEffect } from './effect.js';
+import { effectOf, netEffect, vanishedWith } from './effect.js';
 import type { Candidate, GuardPasses, PassRequest, PassResponse } from './passes.js';
 import { type GuardProfile, surprise } from './profile.js';
 import { recover } from './recover.js';
 import type { InputRegion } from './region.js';
-import { GuardMemory } from './time/guard-memory.js';
+import { GuardMemory, type KnownPatch } from './time/guard-memory.js';
 import type { PassBudget } from './time/pass-budget.js';
 import { fillOf, LEAST_EFFECT, type MeasuredCandidate, measureEffects } from './verify-regions.js';
 
@@ -67,7 +67,7 @@ export class PatchGuard {
     const candidates = memory ? first.candidates.filter((candidate) => memory.isNew(candidate)) : first.candidates;
     const verified = await this.#verify(candidates, first, frame, passes);
     for (const candidate of verified.benign) memory?.acquit(candidate);
-    const tracked = new Map(verified.adversarial.map((candidate) => [candidate, memory?.confirm(candidate, this.#score(candidate), frame.ptsUs)?.track.id]));
+    const tracked = new Map(verified.adversarial.map((candidate) => [candidate, memory?.confirm(candidate, { score: this.#score(candidate), effect: this.#effectOf(candidate) ?? 'hiding' }, frame.ptsUs)?.track.id]));
     const patches = [...this.#knownFindings(tracked, frame), ...verified.measured.map((candidate) => this.#finding(candidate, verified, tracked.get(candidate), frame))];
     const filled = first.followed.flatMap(({ fill }) => fill ?? []);
     const state = passes.isOverBudget ? { state: 'degraded' as const, reason: 'budget' } : { state: 'guarded' as const };
@@ -90,19 +90,24 @@ export class PatchGuard {
     const bare = await passes.tryRun(others);
     if (!bare) return;
     for (const known of due) {
-      const effect = netEffect(effectOf(memory.regionOf(known), bare, first.detections, fit, this.#options.profile.thresholds.scoreScale));
-      memory.verified(known.track.id, effect > LEAST_EFFECT ? 'adversarial' : 'benign');
+      memory.verified(known.track.id, this.#stillActs(known, memory.regionOf(known), bare, first.detections, fit) ? 'adversarial' : 'benign');
     }
   }
 
+  #stillActs({ effect }: KnownPatch, region: InputRegion, bare: Detections, filled: Detections, fit: ImageFit): boolean {
+    const { scoreScale } = this.#options.profile.thresholds;
+    if (effect === 'appearing') return vanishedWith(region, bare, filled, fit, scoreScale) >= LEAST_VANISHED;
+    return netEffect(effectOf(region, bare, filled, fit, scoreScale)) > LEAST_EFFECT;
+  }
+
   async #verify(candidates: readonly Candidate[], first: PassResponse, { fit }: GuardFrame, passes: FramePasses): Promise<Verified> {
-    const unverified = (suspicious: readonly Candidate[]): Verified => ({ measured: suspicious.map((candidate) => ({ ...candidate, effect: 0 })), adversarial: [], benign: [], repaired: first.detections });
+    const unverified = (suspicious: readonly Candidate[]): Verified => ({ measured: suspicious.map((candidate) => ({ ...candidate, effect: 0, vanished: 0 })), adversarial: [], benign: [], repaired: first.detections });
     if (candidates.length === 0) return unverified([]);
     const known = first.followed.flatMap(({ fill }) => fill ?? []);
     const scene = { detections: first.detections, fit, scoreScale: this.#options.profile.thresholds.scoreScale };
     try {
       const { measured, last } = await measureEffects(candidates, scene, (fills) => passes.run([...known, ...fills]));
-      const adversarial = measured.filter((candidate) => this.#certainty(candidate) >= this.#options.profile.thresholds.flag);
+      const adversarial = measured.filter((candidate) => this.#effectOf(candidate) !== undefined);
       const benign = measured.filter((candidate) => !adversarial.includes(candidate));
       if (adversarial.length === 0) return { measured, adversarial, benign, repaired: first.detections };
       const fills = adversarial.map(({ region }) => fillOf(region));
@@ -114,6 +119,13 @@ export class PatchGuard {
     }
   }
 
+  /** What a candidate does, where it is adversarial. */
+  #effectOf(candidate: MeasuredCandidate): PatchEffect | undefined {
+    const { flag, appearing } = this.#options.profile.thresholds;
+    if (this.#certainty(candidate) >= flag) return 'hiding';
+    return candidate.vanished >= LEAST_VANISHED && candidate.evidence >= appearing ? 'appearing' : undefined;
+  }
+
   /** Looks and effect together, in natural logarithms of odds (Fisher 1925: independent evidence adds up in logarithms). */
   #certainty({ evidence, effect }: MeasuredCandidate): number {
     return effect > 0 ? evidence + surprise(this.#options.profile.effect, effect) : 0;
@@ -121,7 +133,10 @@ export class PatchGuard {
 
   /** 0 to 1, half at the threshold. */
   #score(candidate: MeasuredCandidate): number {
-    return 1 - 2 ** (-this.#certainty(candidate) / this.#options.profile.thresholds.flag);
+    const { flag, appearing } = this.#options.profile.thresholds;
+    const hiding = this.#certainty(candidate) / flag;
+    const painted = candidate.vanished >= LEAST_VANISHED ? Math.max(0, candidate.evidence) / appearing : 0;
+    return 1 - 2 ** -Math.max(hiding, painted);
   }
 
   /** Regions that were known before this frame and are filled in it. */
@@ -131,16 +146,19 @@ export class PatchGuard {
     const isNew = new Set(confirmedNow.values());
     return memory.known
       .filter(({ track, fill }) => fill && !isNew.has(track.id))
-      .map((known) => ({ trackId: known.track.id, xyxy: toSource(memory.regionOf(known), fit, sourceSize), score: known.score, verdict: 'adversarial', action: 'filled', effect: 'hiding' }));
+      .map((known) => ({ trackId: known.track.id, xyxy: toSource(memory.regionOf(known), fit, sourceSize), score: known.score, verdict: 'adversarial', action: 'filled', effect: known.effect }));
   }
 
   #finding(candidate: MeasuredCandidate, { adversarial, benign }: Verified, trackId: number | undefined, { fit, sourceSize }: GuardFrame): PatchFinding {
     const xyxy = toSource(candidate.region, fit, sourceSize);
     const score = this.#score(candidate);
-    if (adversarial.includes(candidate)) return { ...(trackId !== undefined && { trackId }), xyxy, score, verdict: 'adversarial', action: 'filled', effect: 'hiding' };
+    if (adversarial.includes(candidate)) return { ...(trackId !== undefined && { trackId }), xyxy, score, verdict: 'adversarial', action: 'filled', effect: this.#effectOf(candidate) ?? 'hiding' };
     return { xyxy, score, verdict: benign.includes(candidate) ? 'benign' : 'suspicious', action: 'none' };
   }
 }
+
+/** A false object that was less confident than this would hardly have been delivered. In units of the score scale. */
+const LEAST_VANISHED = 0.25;
 
 /** What the verification of a frame's candidates has come to. */
 interface Verified {

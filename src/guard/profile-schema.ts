@@ -22,7 +22,7 @@ const profileSchema = z
     region: byView(z.looseObject({ mean: numbers, deviation: z.array(z.number().positive()), weights: numbers, bias: z.number(), trigger: z.number() })),
     effect: z.looseObject({ from: z.number().min(0), share: z.number().positive().max(1), scale: z.number().positive() }),
     evidence: z.record(z.string(), z.looseObject({ mean: z.number(), deviation: z.number().min(0), quantiles: numbers.min(1) })),
-    thresholds: z.looseObject({ flag: z.number().positive(), scoreScale: z.number().positive() }),
+    thresholds: z.looseObject({ flag: z.number().positive(), appearing: z.number().positive(), scoreScale: z.number().positive() }),
   })
   .superRefine((profile, context) => {
     for (const { path, length, expected, why } of lengthsOf(profile)) {

@@ -66,6 +66,8 @@ export interface Tail {
 export interface GuardThresholds {
   /** Log odds over the trigger and surprise of the effect together, from which on a region is adversarial. */
   readonly flag: number;
+  /** Log odds over the trigger, from which on a region is adversarial that an object comes and goes with. */
+  readonly appearing: number;
   /** Confidence that the detector's best boxes have: what effects are measured in. */
   readonly scoreScale: number;
 }

@@ -1,6 +1,6 @@
 import type { Detections } from '../core/detections.js';
 import type { ImageFit } from '../core/image-fit.js';
-import { effectOf, netEffect } from './effect.js';
+import { effectOf, netEffect, vanishedWith } from './effect.js';
 import type { Candidate } from './passes.js';
 import type { InputRegion } from './region.js';
 
@@ -15,6 +15,8 @@ const FILL_MARGIN = 0.04;
 export interface MeasuredCandidate extends Candidate {
   /** Net effect in units of the score scale, 0 where there is none worth the name. */
   readonly effect: number;
+  /** Confidence of the object that goes away with it, in units of the score scale: see `vanishedWith`. */
+  readonly vanished: number;
 }
 
 /** Regions with less evidence than this are doubtful and have to stand a control. */
@@ -77,10 +79,12 @@ function hasEffect({ effect }: MeasuredCandidate): boolean {
 }
 
 function measure(candidates: readonly Candidate[], { detections, fit, scoreScale }: Scene, covered: Detections): MeasuredCandidate[] {
-  return candidates.map(({ region, evidence }) => {
+  return candidates.map((candidate) => {
+    const { region, evidence } = candidate;
     const found = effectOf(region, detections, covered, fit, scoreScale);
     const net = netEffect(found);
-    return { region, evidence, effect: net > LEAST_EFFECT && found.after > leastAfter(evidence) ? net : 0 };
+    const vanished = vanishedWith(region, detections, covered, fit, scoreScale);
+    return { ...candidate, vanished, effect: net > LEAST_EFFECT && found.after > leastAfter(evidence) ? net : 0 };
   });
 }
 

@@ -20,7 +20,7 @@ export function ordinaryProfile(model: { readonly id: string; readonly sha256: s
     region: { colour: region, grey: region },
     effect: { from: 0.1, share: 0.05, scale: 0.02 },
     evidence: { suspicion: { mean: 0.1, deviation: 0.2, quantiles: [0, 0.1, 0.2, 0.3, 0.4, 0.5] } },
-    thresholds: { flag: 4, scoreScale: 0.9 },
+    thresholds: { flag: 4, appearing: 5, scoreScale: 0.9 },
   };
 }
 

@@ -16,7 +16,7 @@ import { fitLogistic, logOdds } from '../search/logistic.js';
 import { type ExaminedRegion, PatchSearch } from '../search/patch-search.js';
 import { inputBox, regionIou } from '../search/region-geometry.js';
 import { WindowSearch } from '../search/window-search.js';
-import { measureEffects } from '../verify-regions.js';
+import { type MeasuredCandidate, measureEffects } from '../verify-regions.js';
 import { pasteSquare, randomTexture } from './paste-square.js';
 import { distributionOf, exceededBy, quantile, tailOf } from './statistics.js';
 
@@ -37,7 +37,7 @@ export interface CalibrationOptions {
 /** Fewer say nothing of what is ordinary. */
 const LEAST_PICTURES = 8;
 /** Share of clean pictures that may cost a second pass, and that may be flagged. */
-const TRIGGER_SHARE: Readonly<Record<EvidenceView, number>> = { colour: 0.17, grey: 0.07 };
+const TRIGGER_SHARE: Readonly<Record<EvidenceView, number>> = { colour: 0.12, grey: 0.05 };
 const FLAG_SHARE = 0.007;
 const MAX_DETECTIONS = 100;
 /** Sides of the windows in cells of 4 pixels of a picture of 80 cells. */
@@ -102,7 +102,7 @@ class Calibration {
       region: region.profile,
       effect: effects.tail,
       evidence: { suspicion: distributionOf(region.suspicion), effect: distributionOf(effects.all) },
-      thresholds: { ...partial.thresholds, flag: effects.flag },
+      thresholds: { ...partial.thresholds, flag: effects.flag, appearing: effects.appearing },
     };
   }
 
@@ -242,7 +242,7 @@ class Calibration {
       region: { colour: UNKNOWN_REGION, grey: UNKNOWN_REGION },
       effect: { from: 0, share: 1, scale: 1 },
       evidence: {},
-      thresholds: { flag: 1, scoreScale },
+      thresholds: { flag: 1, appearing: 1, scoreScale },
     };
   }
 
@@ -275,10 +275,10 @@ class Calibration {
   }
 
   /** What covering the most suspicious regions of clean pictures does, and from where on both together are more than that. */
-  async #learnEffects(clean: readonly Sample[], profile: GuardProfile): Promise<{ readonly tail: GuardProfile['effect']; readonly flag: number; readonly all: readonly number[] }> {
+  async #learnEffects(clean: readonly Sample[], profile: GuardProfile): Promise<{ readonly tail: GuardProfile['effect']; readonly flag: number; readonly appearing: number; readonly all: readonly number[] }> {
     const { scoreScale } = profile.thresholds;
     const search = new PatchSearch(profile, this.#options.manifest.input);
-    const measured: { readonly evidence: number; readonly effect: number }[][] = [];
+    const measured: MeasuredCandidate[][] = [];
     for (const sample of clean) {
       const input = await this.#searchInput(sample);
       const candidates = search.find(input, Number.NEGATIVE_INFINITY).slice(0, COVERED_PER_PICTURE);
@@ -290,7 +290,9 @@ class Calibration {
     const tail = tailOf(all, 0.05);
     const worst = measured.map((regions) => Math.max(0, ...regions.filter(({ effect }) => effect > 0).map(({ evidence, effect }) => Math.max(1e-6, evidence + surprise(tail, effect))))).filter((value) => value > 0);
     const flag = exceededBy(worst, clean.length, FLAG_SHARE, 0.5) ?? 0;
-    return { tail, flag: Math.max(flag, LEAST_FLAG), all };
+    const objects = measured.map((regions) => Math.max(0, ...regions.filter(({ vanished }) => vanished > 0).map(({ evidence }) => evidence))).filter((value) => value > 0);
+    const appearing = exceededBy(objects, clean.length, FLAG_SHARE / 2, 0.5) ?? 0;
+    return { tail, flag: Math.max(flag, LEAST_FLAG), appearing: Math.max(appearing, LEAST_APPEARING), all };
   }
 }
 
@@ -300,6 +302,9 @@ const LEAST_FLAG = 2;
 /** Of pictures in which nothing was looked at closely. */
 const LEAST_SUSPICION = -20;
 const UNKNOWN_REGION = { mean: [], deviation: [], weights: [], bias: 0, trigger: 0 };
+/** Log odds over the trigger: a thing that merely looks pasted in is no proof. */
+const LEAST_APPEARING = 3;
+
 class Moments {
   #count = 0;
   #sum = 0;

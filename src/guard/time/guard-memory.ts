@@ -1,3 +1,4 @@
+import type { PatchEffect } from '../../core/guard-report.js';
 import type { Size } from '../../core/size.js';
 import type { Candidate, FollowedPatch, FollowRequest } from '../passes.js';
 import type { InputRegion } from '../region.js';
@@ -13,6 +14,7 @@ export interface KnownPatch {
   readonly template: RegionTemplate;
   /** Of the verification that confirmed it, 0 to 1. */
   readonly score: number;
+  readonly effect: PatchEffect;
   /** What was filled for it in this frame. */
   readonly fill?: InputRegion;
 }
@@ -52,8 +54,8 @@ export class GuardMemory {
       if (!sighting) return [known];
       const track = advanceTrack(known.track, { ptsUs, box: sighting.box, similarity: sighting.similarity }, this.#size);
       if (track.phase === 'ended') return [];
-      const { score } = known;
-      return [{ track, template: updateTemplate(known.template, sighting.seen, sighting.similarity), score, ...(sighting.fill && { fill: sighting.fill }) }];
+      const { score, effect } = known;
+      return [{ track, template: updateTemplate(known.template, sighting.seen, sighting.similarity), score, effect, ...(sighting.fill && { fill: sighting.fill }) }];
     });
   }
 
@@ -82,11 +84,11 @@ export class GuardMemory {
   }
 
   /** From now on the region is followed and filled. */
-  confirm({ region, template }: Candidate, score: number, ptsUs: number): KnownPatch | undefined {
+  confirm({ region, template }: Candidate, finding: Pick<KnownPatch, 'score' | 'effect'>, ptsUs: number): KnownPatch | undefined {
     if (!template) return undefined;
     const box = regionToBox(region);
     this.#benign.forget(box);
-    const confirmed = { track: startTrack(this.#nextId, box, ptsUs), template, score };
+    const confirmed = { track: startTrack(this.#nextId, box, ptsUs), template, ...finding };
     this.#nextId += 1;
     this.#known.push(confirmed);
     return confirmed;
