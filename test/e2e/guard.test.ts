@@ -45,16 +45,19 @@ describe.skipIf(!dataset || !darknet)(`a guarded stream from the command line${d
     expect(calibrated.status, calibrated.stderr).toBe(0);
     const [firstFile, secondFile] = [join(home, 'first.ndjson'), join(home, 'second.ndjson')];
     const { streams } = JSON.parse(await run('--guard', '--out', firstFile, '--json')) as { streams: StatsMessage[] };
-    expect(await run('--guard', '--out', secondFile)).toMatch(/^guard: frames 30 guarded; /m);
-    expect(streams[0]!.guard!.frames).toEqual([{ state: 'guarded', count: 30 }]);
+    expect(await run('--guard', '--out', secondFile)).toMatch(/^guard: frames \d+ (guarded|degraded)/m);
     const [first, second] = [framesIn(firstFile), framesIn(secondFile)];
     expect(first).toHaveLength(30);
     for (const frame of first) {
       expect(isFrame(frame), JSON.stringify(isFrame.errors)).toBe(true);
-      expect(frame.guard?.state).toBe('guarded');
+      // A test picture is full of odd things: verifying them all may be more than the budget allows.
+      expect(['guarded', 'degraded']).toContain(frame.guard?.state);
+      expect(frame.guard?.reason).toBe(frame.guard?.state === 'degraded' ? 'budget' : undefined);
       expect(frame.timings.map(({ stage }) => stage)).toEqual(['source', 'detect', 'guard', 'deliver']);
       for (const { guard } of frame.detections) expect(['untouched', 'recovered']).toContain(guard);
     }
+    for (const { state, count } of streams[0]!.guard!.frames) expect(first.filter(({ guard }) => guard?.state === state)).toHaveLength(count);
+    expect(streams[0]!.guard!.frames.reduce((sum, { count }) => sum + count, 0)).toBe(30);
     const withoutTimes = ({ seq, detections, patches, suppressed, guard }: FrameMessage) => ({ seq, detections, patches, suppressed, guard });
     expect(second.map(withoutTimes)).toEqual(first.map(withoutTimes));
   }, 120_000);
@@ -62,7 +65,7 @@ describe.skipIf(!dataset || !darknet)(`a guarded stream from the command line${d
   test('ends in order when it is told to, in the middle of its work', async () => {
     const running = startCli(['run', clip, '--model', 'yolo', '--guard', '--loop', '--port', '0'], home);
     const [, url] = await running.said(/viewer\s+(http:\S+)/);
-    const delivered = async () => Number(/lynceus_guard_frames_total\{\S*state="guarded"\S*\} (\d+)/.exec(await (await fetch(`${url}/metrics`)).text())?.[1] ?? 0);
+    const delivered = async () => [...(await (await fetch(`${url}/metrics`)).text()).matchAll(/lynceus_guard_frames_total\{\S*state="(?:guarded|degraded)"\S*\} (\d+)/g)].reduce((sum, [, frames]) => sum + Number(frames), 0);
     await expect.poll(delivered, { timeout: 30_000 }).toBeGreaterThan(5);
     running.child.kill('SIGTERM');
     const { status, stderr } = await running.finished;
