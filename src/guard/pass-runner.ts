@@ -9,6 +9,7 @@ import { fillRegions } from './fill.js';
 import { type FollowedPatch, type FollowRequest, type PassRequest, type PassResponse, passThresholds } from './passes.js';
 import type { GuardProfile, ShallowTap } from './profile.js';
 import { PatchSearch, type SearchInput } from './search/patch-search.js';
+import { confidentOnes } from './select-detections.js';
 import { smoothLocalGradients } from './smoothing.js';
 import { followRegion } from './time/follow-region.js';
 import { boxToRegion, regionToBox } from './time/region-box.js';
@@ -58,7 +59,7 @@ export class PassRunner {
     const decodedMs = monotonicMs();
     const detections = decoder.select(this.#thresholds, fit, sourceSize);
     const suppressedMs = monotonicMs();
-    const found = search ? this.#findCandidates(outputs, { pixels: seen, detections, fit }) : { candidates: [] };
+    const found = search ? this.#findCandidates(outputs, { pixels: seen, detections: confidentOnes(detections), fit }) : { candidates: [] };
     const candidates = follow ? found.candidates.map((candidate) => ({ ...candidate, template: describeRegion(pixels, this.#size, regionToBox(candidate.region)) })) : found.candidates;
     return { detections, ...found, candidates, followed, startedMs, filledMs, inferredMs, decodedMs, suppressedMs, endedMs: monotonicMs() };
   }

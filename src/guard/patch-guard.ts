@@ -9,9 +9,11 @@ import type { Candidate, GuardPasses, PassRequest, PassResponse } from './passes
 import { type GuardProfile, surprise } from './profile.js';
 import { recover } from './recover.js';
 import type { InputRegion } from './region.js';
+import { intersectionOf } from './search/region-geometry.js';
+import { confidentOnes } from './select-detections.js';
 import { GuardMemory, type KnownPatch } from './time/guard-memory.js';
 import type { PassBudget } from './time/pass-budget.js';
-import { fillOf, LEAST_EFFECT, type MeasuredCandidate, measureEffects } from './verify-regions.js';
+import { type CoveredPass, fillOf, LEAST_EFFECT, type MeasuredCandidate, measureEffects, type Scene } from './verify-regions.js';
 
 /** A picture as the guard sees it. */
 export interface GuardFrame {
@@ -55,7 +57,8 @@ export class PatchGuard {
 
   /** The first pass: with the regions that are known from before already filled. */
   plan({ pixels, fit, sourceSize, ptsUs }: GuardFrame): PassRequest {
-    return { pixels, fit, sourceSize, fills: [], search: true, ...(this.#memory && { follow: this.#memory.begin(ptsUs) }) };
+    if (!this.#memory) return { pixels, fit, sourceSize, fills: [], search: true };
+    return { pixels, fit, sourceSize, fills: [], follow: this.#memory.begin(ptsUs), search: this.#memory.isSearchDue(ptsUs) };
   }
 
   /** Verifies what looks suspicious, with extra passes where there is budget, and says what to deliver. Never fails a frame on its own account. */
@@ -75,7 +78,7 @@ export class PatchGuard {
       const untouched = concludeUntouched(first, this.#options.thresholds, { ...state, extraPasses: passes.count });
       return { ...untouched, report: { ...untouched.report, patches } };
     }
-    const recovered = recover(first.detections, verified.repaired, verified.adversarial.map(({ region }) => fillOf(region)), filled, frame.fit, this.#options.thresholds);
+    const recovered = recover(first.detections, verified.repaired ?? first.detections, verified.adversarial.map(({ region }) => fillOf(region)), filled, frame.fit, this.#options.thresholds);
     return {
       detections: recovered.detections,
       report: { ...state, patches, origins: recovered.origins, suppressed: recovered.suppressed, extraPasses: passes.count },
@@ -85,34 +88,52 @@ export class PatchGuard {
   /** One pass without the fills of those that are due: does the object below still go away? */
   async #verifyAgain(memory: GuardMemory, first: PassResponse, { fit }: GuardFrame, passes: FramePasses): Promise<void> {
     const due = memory.due();
-    if (due.length === 0) return;
+    // New regions come first: what is known is filled in any case.
+    if (due.length === 0 || !passes.isThereRoomFor(first.candidates.some((candidate) => memory.isNew(candidate)) ? VERIFICATION_PASSES + 1 : 1, false)) return;
     const others = first.followed.filter(({ id }) => !due.some(({ track }) => track.id === id)).flatMap(({ fill }) => fill ?? []);
-    const bare = await passes.tryRun(others);
-    if (!bare) return;
+    const bare = await passes.run(others);
     for (const known of due) {
       memory.verified(known.track.id, this.#stillActs(known, memory.regionOf(known), bare, first.detections, fit) ? 'adversarial' : 'benign');
     }
   }
 
+  /** Verifies some candidates. @param odds logarithm of those that there is a patch at all, beyond what looks say; @param known filled in any case */
+  async #round(candidates: readonly Candidate[], odds: number, scene: Scene, known: readonly InputRegion[], passes: FramePasses): Promise<Verified> {
+    const all = new Map<readonly InputRegion[], Detections>();
+    const covered: CoveredPass = async (fills) => {
+      const detections = await passes.run([...known, ...fills]);
+      all.set(fills, detections);
+      return confidentOnes(detections);
+    };
+    const { measured, last } = await measureEffects(candidates, scene, covered);
+    const adversarial = measured.filter((candidate) => this.#effectOf(candidate, odds) !== undefined);
+    const benign = measured.filter((candidate) => !adversarial.includes(candidate));
+    if (adversarial.length === 0) return { measured, adversarial, benign };
+    const fills = adversarial.map(({ region }) => fillOf(region));
+    const repaired = fills.length === last.fills.length ? all.get(last.fills) : undefined;
+    return { measured, adversarial, benign, repaired: repaired ?? (await passes.run([...known, ...fills])) };
+  }
+
   #stillActs({ effect }: KnownPatch, region: InputRegion, bare: Detections, filled: Detections, fit: ImageFit): boolean {
     const { scoreScale } = this.#options.profile.thresholds;
-    if (effect === 'appearing') return vanishedWith(region, bare, filled, fit, scoreScale) >= LEAST_VANISHED;
-    return netEffect(effectOf(region, bare, filled, fit, scoreScale)) > LEAST_EFFECT;
+    if (effect === 'appearing') return vanishedWith(region, confidentOnes(bare), confidentOnes(filled), fit, scoreScale) >= LEAST_VANISHED;
+    return netEffect(effectOf(region, confidentOnes(bare), confidentOnes(filled), fit, scoreScale)) > LEAST_EFFECT;
   }
 
   async #verify(candidates: readonly Candidate[], first: PassResponse, { fit }: GuardFrame, passes: FramePasses): Promise<Verified> {
-    const unverified = (suspicious: readonly Candidate[]): Verified => ({ measured: suspicious.map((candidate) => ({ ...candidate, effect: 0, vanished: 0 })), adversarial: [], benign: [], repaired: first.detections });
+    const unverified = (suspicious: readonly Candidate[]): Verified => ({ measured: suspicious.map((candidate) => ({ ...candidate, effect: 0, vanished: 0 })), adversarial: [], benign: [] });
     if (candidates.length === 0) return unverified([]);
+    // Half a verification is worth nothing.
+    if (!passes.isThereRoomFor(VERIFICATION_PASSES)) return unverified(candidates);
     const known = first.followed.flatMap(({ fill }) => fill ?? []);
-    const scene = { detections: first.detections, fit, scoreScale: this.#options.profile.thresholds.scoreScale };
+    const scene = { detections: confidentOnes(first.detections), fit, scoreScale: this.#options.profile.thresholds.scoreScale };
     try {
-      const { measured, last } = await measureEffects(candidates, scene, (fills) => passes.run([...known, ...fills]));
-      const adversarial = measured.filter((candidate) => this.#effectOf(candidate) !== undefined);
-      const benign = measured.filter((candidate) => !adversarial.includes(candidate));
-      if (adversarial.length === 0) return { measured, adversarial, benign, repaired: first.detections };
-      const fills = adversarial.map(({ region }) => fillOf(region));
-      const repaired = fills.length === last.fills.length ? last.detections : await passes.run([...known, ...fills]);
-      return { measured, adversarial, benign, repaired };
+      const suspects = candidates.filter(({ evidence }) => evidence > 0);
+      const round = await this.#round(suspects.length > 0 ? suspects : candidates, 0, scene, known, passes);
+      const companions = candidates.filter((candidate) => candidate.evidence <= 0 && !round.adversarial.some(({ region }) => intersectionOf(region, candidate.region) > 0));
+      if (!round.repaired || companions.length === 0) return round;
+      const next = await this.#round(companions, COMPANION_ODDS, { ...scene, detections: confidentOnes(round.repaired) }, [...known, ...round.adversarial.map(({ region }) => fillOf(region))], passes);
+      return { measured: [...round.measured, ...next.measured], adversarial: [...round.adversarial, ...next.adversarial], benign: [...round.benign, ...next.benign], repaired: next.repaired ?? round.repaired };
     } catch (error) {
       if (error instanceof OutOfBudget) return unverified(candidates);
       throw error;
@@ -120,9 +141,9 @@ export class PatchGuard {
   }
 
   /** What a candidate does, where it is adversarial. */
-  #effectOf(candidate: MeasuredCandidate): PatchEffect | undefined {
+  #effectOf(candidate: MeasuredCandidate, odds = 0): PatchEffect | undefined {
     const { flag, appearing } = this.#options.profile.thresholds;
-    if (this.#certainty(candidate) >= flag) return 'hiding';
+    if (candidate.effect > 0 && this.#certainty(candidate) + odds >= flag) return 'hiding';
     return candidate.vanished >= LEAST_VANISHED && candidate.evidence >= appearing ? 'appearing' : undefined;
   }
 
@@ -157,6 +178,10 @@ export class PatchGuard {
   }
 }
 
+/** What a verification may need before it says anything. */
+const VERIFICATION_PASSES = 3;
+/** Where one patch was found, others are more likely: natural logarithm of how much. */
+const COMPANION_ODDS = 2;
 /** A false object that was less confident than this would hardly have been delivered. In units of the score scale. */
 const LEAST_VANISHED = 0.25;
 
@@ -165,8 +190,8 @@ interface Verified {
   readonly measured: readonly MeasuredCandidate[];
   readonly adversarial: readonly MeasuredCandidate[];
   readonly benign: readonly MeasuredCandidate[];
-  /** Detections with the adversarial ones filled; the first pass's own where there are none. */
-  readonly repaired: Detections;
+  /** Detections with the adversarial ones filled, where there are some. */
+  readonly repaired?: Detections;
 }
 
 class OutOfBudget extends Error {}
@@ -197,9 +222,11 @@ class FramePasses {
     return response.detections;
   }
 
-  /** Undefined where there is no budget: it can wait. */
-  async tryRun(fills: readonly InputRegion[]): Promise<Detections | undefined> {
-    return this.#budget && this.#budget.available < 1 ? undefined : this.run(fills);
+  /** @param isNoted where there is none: the guard does less than it would */
+  isThereRoomFor(passes: number, isNoted = true): boolean {
+    const isRoom = !this.#budget || this.#budget.available >= passes;
+    if (!isRoom && isNoted) this.isOverBudget = true;
+    return isRoom;
   }
 }
 

@@ -1,11 +1,23 @@
 import type { Detections } from '../core/detections.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
+import { LOW_CONFIDENCE } from './passes.js';
 
 /** Those of a pass at the guard's low threshold that the user's thresholds let through. Arrays of their own. */
 export function selectDetections(all: Detections, { confidenceThreshold, maxDetections }: Pick<DecodeThresholds, 'confidenceThreshold' | 'maxDetections'>): Detections {
   const chosen: number[] = [];
   for (let i = 0; i < all.count && chosen.length < maxDetections; i += 1) if (all.confidence[i]! > confidenceThreshold) chosen.push(i);
   return pickDetections(all, chosen);
+}
+
+/**
+ * Those that the guard reasons with, whatever the user's threshold is: the first so many, in the same memory.
+ *
+ * @param all most confident first
+ */
+export function confidentOnes(all: Detections): Detections {
+  let { count } = all;
+  while (count > 0 && all.confidence[count - 1]! < LOW_CONFIDENCE) count -= 1;
+  return { ...all, count };
 }
 
 /** The detections at the places `chosen`, in that order. */

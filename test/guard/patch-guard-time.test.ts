@@ -4,7 +4,7 @@ import { box, boxesOf, found, region } from './found.js';
 import { candidate, covers, GuardStory, type Moment } from './scripted-passes.js';
 
 const DOG = 16;
-const FRAME_US = 40_000;
+const FRAME_US = 100_000;
 const BODY = [100, 100, 160, 260] as const;
 const PATCH = region([115, 140, 145, 170]);
 const AT_PATCH = [113, 138, 147, 172] as const;
@@ -173,7 +173,7 @@ describe('the budget', () => {
     for (let i = 0; i < places.length; i += 1) frames.push(await story.see(distraction(i), { ptsUs: i * 200_000 }));
     const seconds = (places.length * 200_000) / 1e6;
     const spent = extraPasses(frames);
-    expect(spent).toBeLessThanOrEqual(2 * seconds + 3);
+    expect(spent).toBeLessThanOrEqual(2 * seconds + 6);
     expect(spent).toBeGreaterThanOrEqual(2 * seconds - 3);
     for (const { report, detections } of frames) {
       expect(report.state).toBe(report.extraPasses > 0 ? 'guarded' : 'degraded');
@@ -182,13 +182,16 @@ describe('the budget', () => {
     }
   });
 
-  it('that ends within a verification leaves it undecided, and the next frame with budget decides', async () => {
+  it('that is not enough for a verification leaves it undecided, and the next frame with budget decides', async () => {
     const story = new GuardStory({ time: true, maxExtraPassesPerSecond: 1 });
     // A doubtful one beside an ordinary thing takes three passes.
     const doubtful: Moment = { ...HIDING, candidates: [candidate(PATCH, 1), candidate(region([300, 40, 340, 80]), 3)] };
-    const spent = extraPasses([await story.see(distraction(9))]);
-    const undecided = await story.see(doubtful, { ptsUs: FRAME_US });
-    expect(spent + undecided.report.extraPasses).toBeLessThanOrEqual(3);
+    const distracted: Seen[] = [];
+    for (let i = 0; i < 5; i += 1) distracted.push(await story.see(distraction(9 + i), { ptsUs: i * FRAME_US }));
+    const spent = extraPasses(distracted);
+    const undecided = await story.see(doubtful, { ptsUs: 5 * FRAME_US });
+    expect(spent).toBeGreaterThan(3);
+    expect(undecided.report.extraPasses).toBe(0);
     expect(undecided.report).toMatchObject({ state: 'degraded', reason: 'budget', patches: [{ verdict: 'suspicious' }, { verdict: 'suspicious' }] });
     expect(undecided.detections.count).toBe(0);
     const decided = await story.see(doubtful, { ptsUs: 5_000_000 });
@@ -200,9 +203,10 @@ describe('the budget', () => {
   it('does not keep a known patch from being filled: only its next verification waits', async () => {
     const story = new GuardStory({ time: true, maxExtraPassesPerSecond: 0.001 });
     await story.see(HIDING);
-    for (let i = 1; i < 4; i += 1) await story.see({ ...HIDING, candidates: distraction(20 + i).candidates! }, { ptsUs: i * FRAME_US });
-    const frames = await watch(story, 60, HIDING, { fromFrame: 4 });
-    expect(extraPasses(frames)).toBe(0);
+    for (let i = 1; i < 9; i += 1) await story.see({ ...HIDING, candidates: distraction(20 + i).candidates! }, { ptsUs: i * FRAME_US });
+    const frames = await watch(story, 60, HIDING, { fromFrame: 9 });
+    // What is left is too little for a verification, and goes into repeating old ones.
+    expect(extraPasses(frames)).toBeLessThanOrEqual(2);
     for (const { report, detections } of frames) {
       expect(report).toMatchObject({ state: 'guarded', patches: [{ trackId: 1, action: 'filled' }] });
       expect(boxesOf(detections)).toEqual([box(BODY, 0.8)]);

@@ -143,7 +143,7 @@ describe('the guard of unrelated pictures', () => {
     const story = new GuardStory({ time });
     await expect(story.see({ ...HIDING, failure })).rejects.toBe(failure);
     // And works on after it.
-    const { report } = await story.see(HIDING, { ptsUs: 40_000 });
+    const { report } = await story.see(HIDING, { ptsUs: 100_000 });
     expect(report).toMatchObject({ state: 'guarded', patches: [{ verdict: 'adversarial' }] });
   });
 });

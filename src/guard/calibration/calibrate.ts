@@ -37,8 +37,8 @@ export interface CalibrationOptions {
 /** Fewer say nothing of what is ordinary. */
 const LEAST_PICTURES = 8;
 /** Share of clean pictures that may cost a second pass, and that may be flagged. */
-const TRIGGER_SHARE: Readonly<Record<EvidenceView, number>> = { colour: 0.12, grey: 0.05 };
-const FLAG_SHARE = 0.007;
+const TRIGGER_SHARE: Readonly<Record<EvidenceView, number>> = { colour: 0.15, grey: 0.07 };
+const FLAG_SHARE = 0.012;
 const MAX_DETECTIONS = 100;
 /** Sides of the windows in cells of 4 pixels of a picture of 80 cells. */
 const WINDOW_SIZES = [3, 4, 5, 6, 8, 10, 12, 15, 19, 24] as const;
@@ -263,7 +263,7 @@ class Calibration {
     }
     const fit = (view: EvidenceView): RegionProfile[EvidenceView] => {
       const model = fitLogistic(examples[view].map(({ features }) => features), examples[view].map(({ isPasted }) => isPasted));
-      return { ...model, trigger: quantile(Float64Array.from(suspicionOf(ordinary, view, model)).sort(), 1 - TRIGGER_SHARE[view]) };
+      return { ...model, trigger: Math.max(LEAST_TRIGGER, quantile(Float64Array.from(suspicionOf(ordinary, view, model)).sort(), 1 - TRIGGER_SHARE[view])) };
     };
     const fitted = { colour: fit('colour'), grey: fit('grey') };
     return { profile: fitted, suspicion: suspicionOf(ordinary, 'colour', fitted.colour) };
@@ -297,7 +297,9 @@ class Calibration {
 }
 
 /** Evidence over the trigger and surprise together: even where clean pictures have shown no effect at all. */
-const LEAST_FLAG = 2;
+const LEAST_FLAG = 4;
+/** Log odds: a scene in which nothing looks pasted in is no licence to suspect everything in others. */
+const LEAST_TRIGGER = 0.5;
 
 /** Of pictures in which nothing was looked at closely. */
 const LEAST_SUSPICION = -20;

@@ -36,6 +36,8 @@ const STRONGEST_WINDOWS = 6;
 const WINDOWS_ON_OBJECTS = 6;
 /** Objects found with nearly full confidence have nothing to gain. In units of the score scale. */
 const NOTHING_TO_GAIN = 0.97;
+/** How much less evidence is enough for those that come along with another. */
+const COMPANIONS_BELOW = 2;
 /** Regions that are passed on for verification, at most. */
 const MAX_CANDIDATES = 10;
 /** Refined regions that share more of the smaller one are about one patch. */
@@ -68,15 +70,17 @@ export class PatchSearch {
   }
 
   /**
-   * Regions worth a second pass, most suspicious first.
+   * Regions worth a second pass, most suspicious first. One that is over the trigger takes less suspicious ones along (evidence under 0):
+   * where there turns out to be one patch, there may be more.
    *
-   * @param least evidence; over the trigger where absent
+   * @param least evidence of the first; over the trigger where absent
    */
   find(input: SearchInput, least = 0): Candidate[] {
     const candidates = this.examine(input)
       .map(({ region, view, features }) => ({ region: wholePixels(region), evidence: logOdds(this.#profile.region[view], features) - this.#profile.region[view].trigger }))
-      .filter(({ evidence }) => evidence > least);
-    return distinct(candidates.sort((a, b) => b.evidence - a.evidence)).slice(0, MAX_CANDIDATES);
+      .sort((a, b) => b.evidence - a.evidence);
+    const isWorthIt = candidates.length > 0 && candidates[0]!.evidence > least;
+    return isWorthIt ? distinct(candidates.filter(({ evidence }) => evidence > least - COMPANIONS_BELOW)).slice(0, MAX_CANDIDATES) : [];
   }
 
   /** All regions that were looked at closely, whether suspicious or not: what calibration learns from. */

@@ -23,6 +23,10 @@ export interface KnownPatch {
 const VERIFY_EVERY_FRAMES = 20;
 /** A verification of one is a verification of all that have waited for so many frames: they share a pass. */
 const VERIFY_WITH_OTHERS_FRAMES = 8;
+/** A little less than a tenth of a second, so that ten frames a second are all looked at. */
+const SEARCH_EVERY_US = 95_000;
+/** Saved up in quiet times: a verification of several regions, and a repetition. */
+const BURST_PASSES = 6;
 /** A candidate that overlaps a known region by more is about the same patch. */
 const SAME_IOU = 0.1;
 
@@ -33,11 +37,12 @@ export class GuardMemory {
   readonly #size: Size;
   #known: KnownPatch[] = [];
   #nextId = 1;
+  #searchedUs: number | undefined;
 
   /** @param size of the model input */
   constructor(size: Size, maxExtraPassesPerSecond?: number) {
     this.#size = size;
-    this.budget = new PassBudget(maxExtraPassesPerSecond === undefined ? {} : { maxExtraPassesPerSecond });
+    this.budget = new PassBudget(maxExtraPassesPerSecond === undefined ? {} : { maxExtraPassesPerSecond, burst: Math.max(BURST_PASSES, maxExtraPassesPerSecond) });
   }
 
   /** At the start of each frame: what to find again in it. */
@@ -45,6 +50,13 @@ export class GuardMemory {
     this.budget.advance(ptsUs);
     this.#benign.advance(ptsUs);
     return this.#known.map(({ track, template }) => ({ id: track.id, expected: predictBox(track, ptsUs), template, isTrusted: track.phase === 'confirmed' && track.missedFrames === 0 }));
+  }
+
+  /** Whether new regions should be looked for in this frame: ten times a second is soon enough, and patches don't come and go faster. */
+  isSearchDue(ptsUs: number): boolean {
+    const isDue = this.#searchedUs === undefined || ptsUs < this.#searchedUs || ptsUs - this.#searchedUs >= SEARCH_EVERY_US;
+    if (isDue) this.#searchedUs = ptsUs;
+    return isDue;
   }
 
   /** Takes in what was found again. Regions that have ended are forgotten. */
@@ -73,7 +85,14 @@ export class GuardMemory {
 
   /** Notes what a verification said of a followed region. */
   verified(id: number, verdict: 'adversarial' | 'benign' | 'undecided'): void {
-    this.#known = this.#known.map((known) => (known.track.id === id ? { ...known, track: verifyTrack(known.track, verdict) } : known)).filter(({ track }) => track.phase !== 'ended');
+    this.#known = this.#known.flatMap((known) => {
+      if (known.track.id !== id) return [known];
+      const track = verifyTrack(known.track, verdict);
+      if (track.phase !== 'ended') return [{ ...known, track }];
+      // Or it would be taken for new in the next frame.
+      this.#benign.remember(track.box, known.template);
+      return [];
+    });
   }
 
   /** Whether nothing is known of the region yet, so that it is worth a verification. */
