@@ -12,7 +12,7 @@ export interface PatchFinding {
   readonly trackId?: number;
   /** Left, top, right, bottom in pixels of the source picture. */
   readonly xyxy: readonly [number, number, number, number];
-  /** 0 to 1: how far predictions changed when the region was filled, against what is usual on clean pictures. */
+  /** 0 to 1, a half at the threshold: its looks and what covering it does, against what is usual on clean pictures. A followed patch keeps that of its confirmation. */
   readonly score: number;
   readonly verdict: PatchVerdict;
   /** `filled`: the delivered detections are those of the picture without what the region shows. */
@@ -20,12 +20,12 @@ export interface PatchFinding {
   readonly effect?: PatchEffect;
 }
 
-/** Of a delivered box: `recovered` was not found before the region was filled. `suppressed` boxes are listed apart and not delivered. */
+/** Of a delivered box: `recovered` was not found before the region was filled, or lies below one that is filled from the start. `suppressed` boxes are listed apart and not delivered. */
 export type BoxOrigin = 'untouched' | 'recovered' | 'suppressed';
 
 /** What the guard did with one frame. */
 export interface GuardReport {
-  /** `degraded`: did less than it would, for lack of budget. `unguarded`: the detections are the detector's own, unchecked. */
+  /** `degraded`: did less than it would, for lack of budget. `unguarded`: the detections are those of the first pass, unchecked. */
   readonly state: 'guarded' | 'degraded' | 'unguarded';
   /** A short stable word for what isn't `guarded`: `budget`, or an error code. */
   readonly reason?: string;

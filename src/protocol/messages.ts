@@ -40,7 +40,7 @@ const detection = z
     bbox,
     guard: z
       .exactOptional(z.enum(['untouched', 'recovered', 'suppressed']))
-      .describe('Where the stream has a guard. recovered: not found before a patch was taken out. suppressed: found, but made by a patch; only in suppressed'),
+      .describe('Where the stream has a guard. recovered: not found before a patch was taken out, or below one that is taken out from the start. suppressed: found, but made by a patch; only in suppressed'),
   })
   .meta({ title: 'Detection' });
 
@@ -48,7 +48,7 @@ const patch = z
   .object({
     id: z.exactOptional(z.int().min(1)).describe('Same patch over several frames, where frames follow each other'),
     bbox,
-    score: z.number().min(0).max(1).describe('How far predictions changed when the region was filled, against what is usual on clean pictures'),
+    score: z.number().min(0).max(1).describe('A half at the threshold: looks and what covering the region does, against what is usual on clean pictures'),
     verdict,
     action: patchAction,
     effect: z.exactOptional(z.enum(['hiding', 'appearing'])).describe('hiding: makes an object disappear. appearing: makes one appear where nothing is'),

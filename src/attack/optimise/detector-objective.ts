@@ -60,7 +60,7 @@ const STILL_FOUND_IOU = 0.3;
 const APPEARING_REACH = 1;
 /** A candidate that holds so much of a patch points at it. */
 const CANDIDATE_SHARE = 0.3;
-/** Evidence (deviations) that counts half as much as the most there can be. */
+/** Evidence (log odds over the trigger) that counts half as much as the most there can be. */
 const HALF_EVIDENCE = 5;
 
 /** What a search makes smaller, on a model that only answers. */

@@ -36,7 +36,7 @@ export function addEval(program: Command): void {
     .option('--json', 'print JSON')
     .optionsGroup('Under attack:')
     .option('--attack <patch>', 'the picture of a patch, or a folder of them: attack the dataset and measure')
-    .addOption(new Option('--guard <what>', 'the defence: the guard (with --attack on unless told otherwise), none, or local gradient smoothing, a baseline').choices(['on', 'off', 'lgs']))
+    .addOption(new Option('--guard <what>', 'the guard (the default with --attack), no defence, or local gradient smoothing as a baseline').choices(['on', 'off', 'lgs']))
     .option('--no-time', 'each frame of a recording by itself, as unrelated pictures are measured anyhow')
     .option('--pareto', 'compare all defences, by robustness and time')
     .option('--threshold <0..1>', "from which score on a user acts on a box (the model's own)", parseFraction)

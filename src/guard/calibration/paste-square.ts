@@ -13,7 +13,7 @@ const TEXTURE_SIDE = 48;
 const MAX_ROTATION_RAD = (20 * Math.PI) / 180;
 
 /**
- * Something that could be on a patch as far as its looks go: a piece of another picture, coarse noise, stripes, or blots; nearly half of them
+ * Something that could be on a patch as far as its looks go: a piece of another picture, stripes, or blots; nearly half of them
  * without colour. Nothing in it is made to fool a detector: what a patch does is for the verification to find out.
  */
 export function randomTexture(random: SeededRandom, picture: Uint8Array, size: Size): Texture {

@@ -20,7 +20,7 @@ const DEFAULT_DURATION_MS = 60_000;
 interface CalibrateOptions {
   model?: string;
   limit: number;
-  duration: number;
+  duration?: number;
   threads: number;
   seed: number;
   transport?: 'tcp' | 'udp';
@@ -34,7 +34,7 @@ export function addCalibrate(guard: Command): void {
     .argument('<source>', 'a dataset folder, a video, a camera, or a stream definition: best what the model will watch')
     .option('--model <id>', `model id or path (default: the definition's, else ${DEFAULT_MODEL})`)
     .option('--limit <count>', 'pictures at most, from all over the source', parseInteger, DEFAULT_LIMIT)
-    .option('--duration <time>', 'how long a camera is watched', parseDurationMs, DEFAULT_DURATION_MS)
+    .option('--duration <time>', 'how long a camera is watched (default: 60s)', parseDurationMs)
     .option('--threads <count>', 'threads of inference', parseInteger, availableParallelism())
     .option('--seed <number>', 'of what is pasted into the pictures', parseInteger, 1)
     .option('--transport <tcp|udp>', 'RTSP transport')
@@ -42,7 +42,7 @@ export function addCalibrate(guard: Command): void {
     .action(calibrate);
 }
 
-async function calibrate(input: string, { model, limit, duration, threads, seed, transport, json }: CalibrateOptions): Promise<void> {
+async function calibrate(input: string, { model, limit, duration = DEFAULT_DURATION_MS, threads, seed, transport, json }: CalibrateOptions): Promise<void> {
   if (limit < 1 || duration <= 0 || threads < 1) throw new AppError('ERR_USAGE', '--limit, --duration and --threads want numbers over 0');
   const definition = await definitionOf(input, { model, transport });
   const id = model ?? modelOf(definition);
