@@ -99,6 +99,36 @@ describe('a patch that hides', () => {
   });
 });
 
+describe('companions, which hardly look like patches', () => {
+  const second = region([315, 140, 345, 170]);
+  const detect: Moment['detect'] = (fills) => found(box(BODY, covers(fills, PATCH) ? 0.8 : 0.1), box(OTHER, covers(fills, second) ? 0.9 : 0.05));
+
+  it('are verified where there is a patch: there may be more', async () => {
+    const { detections, report, passes } = await new GuardStory().see({ detect, candidates: [candidate(PATCH, 3), candidate(second, -0.5), candidate(POSTER, -1)] });
+    expect(boxesOf(detections)).toEqual([box(OTHER, 0.9), box(BODY, 0.8)]);
+    expect(report.origins).toEqual(['recovered', 'recovered']);
+    expect(report.patches.map(({ xyxy, verdict }) => [xyxy[0], verdict]).toSorted()).toEqual([[115, 'adversarial'], [300, 'benign'], [315, 'adversarial']]);
+    expect(passes[1]!.fills).toEqual([fillOf(PATCH)]);
+    for (const { fills } of passes.slice(2)) expect(covers(fills, PATCH)).toBe(true);
+    expect(passes.map(({ fills }) => fills)).toContainEqual([fillOf(PATCH), fillOf(second)]);
+  });
+
+  it('are nothing where there is none', async () => {
+    const { detections, report, passes } = await new GuardStory().see({ detect, candidates: [candidate(POSTER, 3), candidate(second, -0.5)] });
+    expect(passes.slice(1).map(({ fills }) => fills)).toEqual([[fillOf(POSTER)]]);
+    expect(detections.count).toBe(0);
+    expect(report.patches).toMatchObject([{ xyxy: [300, 40, 340, 80], verdict: 'benign' }]);
+  });
+});
+
+it.each([0.001, 0.25, 0.6])('whatever the user wants delivered, the verdict is the same: threshold %f', async (confidenceThreshold) => {
+  const detect: Moment['detect'] = (fills) => found(...boxesOf(HIDING.detect(fills)), box([400, 200, 440, 280], 0.005));
+  const { detections, report } = await new GuardStory({ thresholds: { confidenceThreshold, iouThreshold: 0.45, maxDetections: 100 } }).see({ ...HIDING, detect });
+  expect(report.patches).toEqual((await new GuardStory().see(HIDING)).report.patches);
+  const all = [box(BODY, 0.8), box(OTHER, 0.7), box([400, 200, 440, 280], 0.005)];
+  expect(boxesOf(detections)).toEqual(all.filter(({ confidence }) => confidence > confidenceThreshold));
+});
+
 describe('a doubtful one', () => {
   const below = region([115, 170, 145, 200]);
 

@@ -49,7 +49,8 @@ class ScriptedPasses implements GuardPasses {
   run(request: PassRequest): Promise<{ readonly response: PassResponse; readonly worker: string }> {
     const { detect, candidates = [], failure } = this.moment;
     this.requests.push(request);
-    if (failure && !request.search) return Promise.reject(failure);
+    const isExtra = !request.search && request.follow === undefined;
+    if (failure && isExtra) return Promise.reject(failure);
     const followed = (request.follow ?? []).map((known) => this.#findAgain(known));
     const fills = [...request.fills, ...followed.flatMap(({ fill }) => fill ?? [])];
     const seen = request.search ? candidates.filter(({ region }) => !covers(fills, region)) : [];
