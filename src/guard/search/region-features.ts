@@ -28,6 +28,8 @@ export interface ObjectBelow {
   readonly confidence: number;
 }
 
+/** A cell of which less is covered doesn't count as covered. */
+const SLACK = 0.25;
 /** Of windows that don't stand out: their logarithm would run away. */
 const LEAST_CONTRAST = 0.05;
 
@@ -94,9 +96,10 @@ function scaleOf({ sizes, scale }: WindowProfile, view: EvidenceView, [left, top
 
 /** The cells that a region covers, at least two by two, inside of the map. */
 export function cellsOf({ left, top, right, bottom }: InputRegion, stride: number, { width, height }: Pick<CellMaps, 'width' | 'height'>): [number, number, number, number] {
-  const l = Math.min(Math.max(0, Math.round(left / stride)), width - 2);
-  const t = Math.min(Math.max(0, Math.round(top / stride)), height - 2);
-  return [l, t, Math.min(width, Math.max(l + 2, Math.round(right / stride))), Math.min(height, Math.max(t + 2, Math.round(bottom / stride)))];
+  // Cells that are partly covered belong to it: in the ring they would hide a small patch behind its own rim.
+  const l = Math.min(Math.max(0, Math.floor(left / stride + SLACK)), width - 2);
+  const t = Math.min(Math.max(0, Math.floor(top / stride + SLACK)), height - 2);
+  return [l, t, Math.min(width, Math.max(l + 2, Math.ceil(right / stride - SLACK))), Math.min(height, Math.max(t + 2, Math.ceil(bottom / stride - SLACK)))];
 }
 
 function meanOf(evidence: IntegralImage, left: number, top: number, right: number, bottom: number): number {

@@ -23,6 +23,10 @@ export interface KnownPatch {
 const VERIFY_EVERY_FRAMES = 20;
 /** A verification of one is a verification of all that have waited for so many frames: they share a pass. */
 const VERIFY_WITH_OTHERS_FRAMES = 8;
+/** A patch may have no effect in one frame and one in the next: the more something looks like one, the sooner it is verified again. */
+const DOUBT_PER_EVIDENCE = 4;
+/** What had an effect once may have it again. */
+const REFUTED_DOUBT = 5;
 /** A little less than a tenth of a second, so that ten frames a second are all looked at. */
 const SEARCH_EVERY_US = 95_000;
 /** Saved up in quiet times: a verification of several regions, and a repetition. */
@@ -90,7 +94,7 @@ export class GuardMemory {
       const track = verifyTrack(known.track, verdict);
       if (track.phase !== 'ended') return [{ ...known, track }];
       // Or it would be taken for new in the next frame.
-      this.#benign.remember(track.box, known.template);
+      this.#benign.remember(track.box, known.template, REFUTED_DOUBT);
       return [];
     });
   }
@@ -114,8 +118,8 @@ export class GuardMemory {
   }
 
   /** A verification found nothing wrong with it. */
-  acquit({ region, template }: Candidate): void {
-    if (template) this.#benign.remember(regionToBox(region), template);
+  acquit({ region, template, evidence }: Candidate): void {
+    if (template) this.#benign.remember(regionToBox(region), template, 1 + DOUBT_PER_EVIDENCE * Math.max(0, evidence));
   }
 
   /** Where a followed region is, whole pixels of the model input. */

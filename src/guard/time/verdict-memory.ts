@@ -68,11 +68,15 @@ export class VerdictMemory {
     return this.#ageUs(known.verifiedUs) < known.lifeUs;
   }
 
-  /** Notes that a verification has found the region benign. */
-  remember(box: RegionBox, template: RegionTemplate): void {
+  /**
+   * Notes that a verification has found the region benign.
+   *
+   * @param doubt makes the verdict's life so many times shorter, 1 or more: what looks very much like a patch is asked about again soon.
+   */
+  remember(box: RegionBox, template: RegionTemplate, doubt = 1): void {
     const before = this.#find(box, template);
     const now = this.#clock.elapsedUs;
-    const lifeUs = before ? this.#nextLifeUs(before) : this.#lifeUs;
+    const lifeUs = (before ? this.#nextLifeUs(before) : this.#lifeUs) / doubt;
     // In the order of verification: the oldest evidence is first, and goes first.
     const others = this.#regions.filter((region) => region !== before);
     this.#regions = [...others, { box, seenUs: now, template, verifiedUs: now, lifeUs }].slice(-this.#capacity);
