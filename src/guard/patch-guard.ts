@@ -9,7 +9,7 @@ import type { Candidate, GuardPasses, PassRequest, PassResponse } from './passes
 import { type GuardProfile, surprise } from './profile.js';
 import { recover } from './recover.js';
 import type { InputRegion } from './region.js';
-import { intersectionOf } from './search/region-geometry.js';
+import { intersectionOf, regionIou } from './search/region-geometry.js';
 import { confidentOnes } from './select-detections.js';
 import { GuardMemory, type KnownPatch } from './time/guard-memory.js';
 import type { PassBudget } from './time/pass-budget.js';
@@ -71,7 +71,7 @@ export class PatchGuard {
     const verified = await this.#verify(candidates, first, frame, passes);
     for (const candidate of verified.benign) memory?.acquit(candidate);
     const tracked = new Map(verified.adversarial.map((candidate) => [candidate, memory?.confirm(candidate, { score: this.#score(candidate), effect: this.#effectOf(candidate) ?? 'hiding' }, frame.ptsUs)?.track.id]));
-    const patches = [...this.#knownFindings(tracked, frame), ...verified.measured.map((candidate) => this.#finding(candidate, verified, tracked.get(candidate), frame))];
+    const patches = [...this.#knownFindings(frame), ...verified.measured.map((candidate) => this.#finding(candidate, verified, tracked.get(candidate), frame))];
     const filled = first.followed.flatMap(({ fill }) => fill ?? []);
     const state = passes.isOverBudget ? { state: 'degraded' as const, reason: 'budget' } : { state: 'guarded' as const };
     if (verified.adversarial.length === 0 && filled.length === 0) {
@@ -110,7 +110,7 @@ export class PatchGuard {
     const benign = measured.filter((candidate) => !adversarial.includes(candidate));
     if (adversarial.length === 0) return { measured, adversarial, benign };
     const fills = adversarial.map(({ region }) => fillOf(region));
-    const repaired = fills.length === last.fills.length ? all.get(last.fills) : undefined;
+    const repaired = areSame(fills, last.fills) ? all.get(last.fills) : undefined;
     return { measured, adversarial, benign, repaired: repaired ?? (await passes.run([...known, ...fills])) };
   }
 
@@ -161,12 +161,12 @@ export class PatchGuard {
   }
 
   /** Regions that were known before this frame and are filled in it. */
-  #knownFindings(confirmedNow: ReadonlyMap<MeasuredCandidate, number | undefined>, { fit, sourceSize }: GuardFrame): PatchFinding[] {
+  #knownFindings({ fit, sourceSize }: GuardFrame): PatchFinding[] {
     const memory = this.#memory;
     if (!memory) return [];
-    const isNew = new Set(confirmedNow.values());
     return memory.known
-      .filter(({ track, fill }) => fill && !isNew.has(track.id))
+      // Those confirmed in this very frame were not filled from the start.
+      .filter(({ fill }) => fill)
       .map((known) => ({ trackId: known.track.id, xyxy: toSource(memory.regionOf(known), fit, sourceSize), score: known.score, verdict: 'adversarial', action: 'filled', effect: known.effect }));
   }
 
@@ -228,6 +228,11 @@ class FramePasses {
     if (!isRoom && isNoted) this.isOverBudget = true;
     return isRoom;
   }
+}
+
+/** Whether both name the same regions, in any order. */
+function areSame(a: readonly InputRegion[], b: readonly InputRegion[]): boolean {
+  return a.length === b.length && a.every((region) => b.some((other) => regionIou(region, other) === 1));
 }
 
 function toSource({ left, top, right, bottom }: Candidate['region'], { scaleX, scaleY, padX, padY }: ImageFit, { width, height }: Size): [number, number, number, number] {

@@ -56,7 +56,12 @@ const COVERED_PER_PICTURE = 6;
  * @throws AppError ERR_DATASET_EMPTY where there are too few pictures.
  */
 export async function calibrateGuard(options: CalibrationOptions): Promise<GuardProfile> {
-  return new Calibration(options, await loadDetector(options)).run();
+  const detector = await loadDetector(options);
+  try {
+    return await new Calibration(options, detector).run();
+  } finally {
+    await detector.session.release();
+  }
 }
 
 /** A clean picture, or one with squares in it. */

@@ -48,7 +48,6 @@ const OBJECT_MARGIN = 0.1;
 /** Looks for candidates; owns its working memory: one a thread. */
 export class PatchSearch {
   readonly #profile: GuardProfile;
-  readonly #size: Pick<ModelInput, 'width' | 'height'>;
   readonly #mapper: CellMapper;
   readonly #evidence: Readonly<Record<EvidenceView, IntegralImage>>;
   readonly #windows: Readonly<Record<EvidenceView, WindowSearch>>;
@@ -58,14 +57,13 @@ export class PatchSearch {
 
   constructor(profile: GuardProfile, { width, height }: Pick<ModelInput, 'width' | 'height'>) {
     this.#profile = profile;
-    this.#size = { width, height };
-    this.#mapper = new CellMapper(profile.tap, profile.cells, this.#size);
+    this.#mapper = new CellMapper(profile.tap, profile.cells, { width, height });
     const { tap, windows } = profile;
     const integral = (): IntegralImage => new IntegralImage(tap.width, tap.height);
     const search = (view: EvidenceView): WindowSearch => new WindowSearch({ sizes: windows.sizes, scale: windows.scale[view] }, tap.width, tap.height);
     this.#evidence = { colour: integral(), grey: integral() };
     this.#windows = { colour: search('colour'), grey: search('grey') };
-    this.#edges = new EdgeReader(this.#size);
+    this.#edges = new EdgeReader({ width, height });
     this.#view = { stride: tap.stride, windows, evidence: this.#evidence, maps: this.#mapper.maps, edges: this.#edges, inputWidth: width };
   }
 
