@@ -4,12 +4,16 @@ const LAYERS = [
   ['timing', 'config', 'protocol', 'onnx'],
   ['inference'],
   ['detector'],
-  // Finds adversarial patches by what the detector does when they are covered.
-  ['guard'],
+  // What is done with a detector's boxes: patches found by covering them, objects followed over frames.
+  ['guard', 'tracking'],
+  // Work that need not be done: boxes that are known are kept or moved.
+  ['redundancy'],
+  // Moves along a ladder of operating points.
+  ['governor'],
   ['sources', 'graph'],
   ['server', 'sinks', 'evaluation', 'model-store', 'client', 'report'],
-  // Offline work on models: what makes them cheaper, what picks one, what attacks them.
-  ['compression', 'picker', 'attack'],
+  // Offline work: what makes models cheaper, what picks one, what attacks them, what studies a pipeline's times.
+  ['compression', 'picker', 'attack', 'study'],
   ['cli'],
 ];
 const dir = (names) => `^src/(${names.join('|')})/`;

@@ -1,6 +1,9 @@
 import type { Detections } from './detections.js';
 import type { Frame } from './frame.js';
 import type { GuardReport } from './guard-report.js';
+import type { OperatingPointReport } from './operating-point.js';
+import type { RedundancyReport } from './redundancy-report.js';
+import type { FrameTracks } from './tracks.js';
 
 /**
  * One frame and all that is known about it so far: what flows through the graph.
@@ -11,6 +14,12 @@ export interface FrameResult {
   readonly detections?: Detections;
   /** Where the stream has a guard: what it did with this frame. */
   readonly guard?: GuardReport;
+  /** Where the stream has a tracker: which object each detection is. */
+  readonly tracks?: FrameTracks;
+  /** Where the stream has a redundancy gate: how the detections came about. */
+  readonly redundancy?: RedundancyReport;
+  /** Where the stream has a governor: the operating point that this frame was worked on at. */
+  readonly operatingPoint?: OperatingPointReport;
 }
 
 /** One part of a stage's service time, for traces: `infer`, `decode`, `nms`. Monotonic milliseconds. */

@@ -154,9 +154,9 @@ export class RunningStream implements StreamView {
     const { monitor, name, labels } = this.#plan;
     const startedMs = monotonicMs();
     const booked = timings.map((timing) => withRuntime(timing, monitor));
-    const deliver: RawTiming = { stage: DELIVER_STAGE, queuedMs: readyMs, startedMs, endedMs: monotonicMs(), worker: undefined, parts: [] };
-    // Read at once: whatever came between the two would be latency that no span has.
+    // One reading ends the last span and the latency: whatever came between two would be latency that no span has.
     const nowMs = monotonicMs();
+    const deliver: RawTiming = { stage: DELIVER_STAGE, queuedMs: readyMs, startedMs, endedMs: nowMs, worker: undefined, parts: [] };
     booked.push(withRuntime(deliver, monitor));
     const endToEndMs = nowMs - result.frame.firstByteMs;
     this.#ledger.frameDelivered(booked, endToEndMs, nowMs);

@@ -1,0 +1,7 @@
+/** Which object each detection of a frame is, entry by entry with the detections. */
+export interface FrameTracks {
+  /** Same object over several frames, from 1; 0 for a detection that belongs to no track. */
+  readonly ids: Int32Array;
+  /** 1 where the track was seen often enough to be believed, 0 where it is tentative. */
+  readonly isConfirmed: Uint8Array;
+}
