@@ -129,6 +129,8 @@ export class PatchGuard {
     const scene = { detections: confidentOnes(first.detections), fit, scoreScale: this.#options.profile.thresholds.scoreScale };
     try {
       const suspects = candidates.filter(({ evidence }) => evidence > 0);
+      // Those that came along with one that is known to be harmless have nobody to be companions of.
+      if (suspects.length === 0 && known.length === 0) return unverified([]);
       const round = await this.#round(suspects.length > 0 ? suspects : candidates, 0, scene, known, passes);
       const companions = candidates.filter((candidate) => candidate.evidence <= 0 && !round.adversarial.some(({ region }) => intersectionOf(region, candidate.region) > 0));
       if (!round.repaired || companions.length === 0) return round;

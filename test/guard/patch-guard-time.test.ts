@@ -164,6 +164,13 @@ describe('a benign region', () => {
     const frames = await watch(story, 60, HIDING, { fromFrame: 1, frameUs: 1_000_000 });
     expect(frames.at(-1)!.report.patches).toMatchObject([{ verdict: 'adversarial', action: 'filled' }]);
   });
+
+  it('has nobody with it that is worth a pass, once it is known', async () => {
+    const companion = candidate(region([315, 140, 345, 170]), -0.5);
+    const [first, ...next] = await watch(new GuardStory({ time: true }), 20, { ...POSTER, candidates: [...POSTER.candidates!, companion] });
+    expect(first!.report.extraPasses).toBe(1);
+    expect(extraPasses(next)).toBe(0);
+  });
 });
 
 describe('the budget', () => {
