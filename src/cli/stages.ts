@@ -55,7 +55,41 @@ export interface MadeStage {
   readonly model: InstalledModel;
 }
 
-const KINDS = ['detector.yolo', 'guard.patch'];
+/**
+ * A detector and what is around it, in this order. They are made together: a guard shares its detector's workers, and a tracker wants
+ * boxes that its detector would not deliver.
+ */
+interface DetectorChain {
+  /** `gate.redundancy`: which frames the detector needn't see. */
+  readonly gate?: StageDefinition;
+  readonly detector: StageDefinition;
+  readonly guard?: StageDefinition;
+  readonly tracker?: StageDefinition;
+}
+
+/** What is to be known of a kind of stage before one is made. */
+interface StageKind {
+  readonly options: z.ZodObject;
+  /** The part that it has in its chain. */
+  readonly part: keyof DetectorChain;
+  /** It has to stand directly after one of these kinds; what is said where it doesn't. */
+  readonly after?: { readonly kinds: readonly string[]; readonly fault: string; readonly fix: string };
+  /** The same of what has to come directly after it. */
+  readonly before?: StageKind['after'];
+  /** Where no policy may be set, since every frame has to come through: why. */
+  readonly noOverflow?: string;
+}
+
+/** In the order of a chain. */
+const KINDS: Readonly<Record<string, StageKind>> = {
+  'detector.yolo': { part: 'detector', options: yoloOptions },
+  'guard.patch': {
+    part: 'guard',
+    options: guardOptions,
+    after: { kinds: ['detector.yolo'], fault: 'guards the detector right before it, and there is none', fix: 'Put it directly after a stage of kind detector.yolo.' },
+    noOverflow: 'a frame that the detector has seen always comes to its guard',
+  },
+};
 
 /**
  * The stages of a definition, in order, their models loaded.
@@ -65,38 +99,53 @@ const KINDS = ['detector.yolo', 'guard.patch'];
 export async function makeStages(definitions: readonly StageDefinition[], maker: StageMaker): Promise<MadeStage[]> {
   checkStages(definitions);
   const made: MadeStage[] = [];
-  for (const [i, definition] of definitions.entries()) {
-    const next = definitions[i + 1];
-    if (definition.kind !== 'detector.yolo') continue;
-    if (next?.kind === 'guard.patch') made.push(...(await makeGuardedYolo(definition, next, maker)));
-    else made.push(await makeYolo(definition, maker));
-  }
+  for (const chain of chainsOf(definitions)) made.push(...(await makeChain(chain, maker)));
   return made;
 }
 
 /** All that can be said of stages before a model is loaded. @throws AppError as `makeStages` */
 export function checkStages(definitions: readonly StageDefinition[]): void {
   definitions.forEach((definition, i) => {
-    const { id, kind, overflow } = definition;
-    if (!KINDS.includes(kind)) throw new AppError('ERR_STAGE_UNKNOWN', `Stage '${id}' has the unknown kind '${kind}'`, { fix: `Known kinds: ${KINDS.join(', ')}.` });
-    if (kind === 'detector.yolo') {
-      parseOptions(definition, yoloOptions);
-      return;
-    }
-    parseOptions(definition, guardOptions);
-    if (definitions[i - 1]?.kind !== 'detector.yolo') {
-      throw new AppError('ERR_CONFIG_INVALID', `Stage '${id}': guard.patch guards the detector right before it, and there is none`, { fix: 'Put it directly after a stage of kind detector.yolo.' });
-    }
-    if (overflow !== undefined) {
-      throw new AppError('ERR_CONFIG_INVALID', `Stage '${id}': guard.patch takes no overflow: a frame that the detector has seen always comes to its guard`, { fix: 'Set overflow at the detector.' });
+    const kind = kindOf(definition);
+    parseOptions(definition, kind.options);
+    checkNeighbour(definition, definitions[i - 1], kind.after);
+    checkNeighbour(definition, definitions[i + 1], kind.before);
+    if (kind.noOverflow !== undefined && definition.overflow !== undefined) {
+      throw new AppError('ERR_CONFIG_INVALID', `Stage '${definition.id}': ${definition.kind} takes no overflow: ${kind.noOverflow}`, { fix: 'Set overflow at the first stage of its chain.' });
     }
   });
 }
 
+function kindOf({ id, kind }: StageDefinition): StageKind {
+  const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  if (!known) throw new AppError('ERR_STAGE_UNKNOWN', `Stage '${id}' has the unknown kind '${kind}'`, { fix: `Known kinds: ${Object.keys(KINDS).join(', ')}.` });
+  return known;
+}
+
+function checkNeighbour({ id, kind }: StageDefinition, neighbour: StageDefinition | undefined, wanted: StageKind['after']): void {
+  if (!wanted || (neighbour && wanted.kinds.includes(neighbour.kind))) return;
+  throw new AppError('ERR_CONFIG_INVALID', `Stage '${id}': ${kind} ${wanted.fault}`, { fix: wanted.fix });
+}
+
+/** Of stages that are checked: each detector with the stages around it. */
+function chainsOf(definitions: readonly StageDefinition[]): DetectorChain[] {
+  const chains: DetectorChain[] = [];
+  let gate: StageDefinition | undefined;
+  for (const definition of definitions) {
+    const { part } = kindOf(definition);
+    if (part === 'gate') gate = definition;
+    else if (part === 'detector') {
+      chains.push({ ...(gate && { gate }), detector: definition });
+      gate = undefined;
+    } else chains.push({ ...chains.pop()!, [part]: definition });
+  }
+  return chains;
+}
+
 /** The policy of the edge in front of a stage. */
 export function overflowOf({ kind, overflow }: StageDefinition, delivery: Delivery): Overflow {
-  // No more frames than have a place at the guard's gate can come to it.
-  if (kind === 'guard.patch') return 'block';
+  // No more frames can come than the first stage of the chain has let in.
+  if (KINDS[kind]?.noOverflow !== undefined) return 'block';
   return overflow ?? (delivery === 'live' ? 'latest' : 'block');
 }
 
@@ -105,12 +154,17 @@ export function formatOf({ manifest: { input } }: InstalledModel): FrameFormat {
   return { size: { width: input.width, height: input.height }, fit: input.fit, padValue: input.padValue };
 }
 
-async function makeYolo(definition: StageDefinition, maker: StageMaker): Promise<MadeStage> {
+/** The stages of one chain, in order. */
+function makeChain({ detector, guard }: DetectorChain, maker: StageMaker): Promise<MadeStage[]> {
+  return guard ? makeGuardedYolo(detector, guard, maker) : makeYolo(detector, maker);
+}
+
+async function makeYolo(definition: StageDefinition, maker: StageMaker): Promise<MadeStage[]> {
   const options = parseOptions(definition, yoloOptions);
   const overflow = overflowOf(definition, maker.delivery);
   const model = await maker.store.resolve(options.model);
   const service = await maker.services.get(model, settingsOf(options, overflow, maker, false));
-  return { id: definition.id, stage: new YoloStage(service, thresholdsOf(options, model.manifest)), overflow, model };
+  return [{ id: definition.id, stage: new YoloStage(service, thresholdsOf(options, model.manifest)), overflow, model }];
 }
 
 /** A detector and the guard after it: two stages with one set of workers. */
