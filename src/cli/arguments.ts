@@ -1,13 +1,12 @@
 import { InvalidArgumentError } from 'commander';
+import { durationMs } from '../core/duration.js';
 import type { Size } from '../core/size.js';
-
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** `10s`, `500ms`, `5m`, `2h`; a bare number counts seconds. */
 export function parseDurationMs(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
-  if (!match) throw new InvalidArgumentError('Expected a duration such as 10s, 5m or 2h.');
-  return Number(match[1]) * UNIT_MS[match[2] ?? 's']!;
+  const parsed = durationMs(text);
+  if (parsed === undefined) throw new InvalidArgumentError('Expected a duration such as 10s, 5m or 2h.');
+  return parsed;
 }
 
 /** A whole number, 0 or more. */

@@ -1,5 +1,6 @@
 import type { DeliveredFrame } from '../core/result.js';
 import type { Sink } from '../core/sink.js';
+import { spansOf } from '../timing/frame-spans.js';
 import { TraceEvents } from '../timing/trace-events.js';
 import type { TextOutput } from './text-output.js';
 
@@ -15,7 +16,7 @@ export class TraceSink implements Sink {
   }
 
   deliver(frame: DeliveredFrame): void | Promise<void> {
-    const text = this.#events.ofFrame(frame).map((event) => JSON.stringify(event));
+    const text = this.#events.ofFrame(spansOf(frame)).map((event) => JSON.stringify(event));
     const before = this.#separator;
     this.#separator = ',\n';
     return this.#output.write(before + text.join(',\n'));

@@ -33,6 +33,18 @@ class IntervalRing {
   }
 }
 
+/** When the main thread was held up, in monotonic milliseconds, oldest first. */
+export interface RuntimeIntervals {
+  readonly collections: readonly Interval[];
+  /** The event loop came later than it ought to. */
+  readonly late: readonly Interval[];
+}
+
+export interface Interval {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 /**
  * What the runtime did to the main thread, so that a frame's ledger can say whether it waited for its own kind or for Node:
  * garbage collections, and how late the event loop was (a timer every 10 ms that ought to be punctual).
@@ -86,6 +98,16 @@ export class RuntimeMonitor {
     const nowMs = monotonicMs();
     if (nowMs - this.#dueMs <= TIMER_RESOLUTION_MS) return 0;
     return Math.max(0, Math.min(toMs, nowMs) - Math.max(fromMs, this.#dueMs));
+  }
+
+  /** All that overlaps the time, as far as it is still known. */
+  intervals(fromMs: number, toMs: number): RuntimeIntervals {
+    const list = (ring: IntervalRing): Interval[] => {
+      const found: Interval[] = [];
+      ring.overlapping(fromMs, toMs, (startMs, endMs) => found.push({ startMs, endMs }));
+      return found.reverse();
+    };
+    return { collections: list(this.#collections), late: list(this.#late) };
   }
 
   eventLoopDelay(): TimeSummary {

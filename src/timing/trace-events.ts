@@ -1,4 +1,5 @@
-import type { DeliveredFrame, StageTiming } from '../core/result.js';
+import type { StageTiming } from '../core/result.js';
+import type { FrameSpans } from './frame-spans.js';
 
 /** One event of the Chrome trace format (Perfetto reads it too): times in microseconds. */
 export interface TraceEvent {
@@ -26,11 +27,10 @@ export class TraceEvents {
   readonly #busyUntilMs = new Map<number, number>();
 
   /** Events of one frame, with the metadata of tracks that appear for the first time. */
-  ofFrame({ stream, result, timings, endToEndMs, droppedSinceLast }: DeliveredFrame): TraceEvent[] {
+  ofFrame({ stream, sequence, firstByteMs, timings, endToEndMs, detections, boxesBeforeNms, droppedSinceLast }: FrameSpans): TraceEvent[] {
     const events: TraceEvent[] = [];
-    const { sequence, firstByteMs } = result.frame;
     const pid = this.#process(stream, events);
-    const args = { seq: sequence, detections: result.detections?.count ?? 0, boxes_before_nms: result.detections?.boxesBeforeNms ?? 0, dropped_since_last: droppedSinceLast };
+    const args = { seq: sequence, detections, boxes_before_nms: boxesBeforeNms, dropped_since_last: droppedSinceLast };
     const endMs = firstByteMs + endToEndMs;
     events.push(span(pid, this.#freeTrack(pid, 'frame', firstByteMs, endMs, events), `frame ${sequence}`, firstByteMs, endMs, args));
     for (const timing of timings) this.#stage(pid, timing, sequence, events);

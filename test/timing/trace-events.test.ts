@@ -1,31 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Frame } from '../../src/core/frame.js';
-import { FramePool } from '../../src/core/frame-pool.js';
-import type { DeliveredFrame, StageTiming } from '../../src/core/result.js';
+import type { StageTiming } from '../../src/core/result.js';
+import type { FrameSpans } from '../../src/timing/frame-spans.js';
 import { type TraceEvent, TraceEvents } from '../../src/timing/trace-events.js';
 
-const pool = new FramePool(2, 3);
-
-function delivered(sequence: number, firstByteMs: number, endToEndMs: number, timings: readonly StageTiming[], stream = 'door'): DeliveredFrame {
-  const buffer = pool.acquire()!;
-  const size = { width: 1, height: 1 };
-  const frame = new Frame(
-    {
-      source: stream,
-      sequence,
-      ptsUs: 0,
-      capture: { epochMs: undefined, clock: 'host', uncertaintyMs: undefined },
-      firstByteMs,
-      arrivedMs: firstByteMs,
-      sourceSize: size,
-      format: { size, fit: 'stretch', padValue: 0 },
-      fit: { scaleX: 1, scaleY: 1, padX: 0, padY: 0 },
-    },
-    buffer,
-  );
-  frame.release();
-  return { stream, result: { frame }, labels: [], timings, endToEndMs, emittedEpochMs: 0, droppedSinceLast: { 'detect:stage_busy': sequence } };
+function delivered(sequence: number, firstByteMs: number, endToEndMs: number, timings: readonly StageTiming[], stream = 'door'): FrameSpans {
+  return { stream, sequence, firstByteMs, endToEndMs, timings, detections: 0, boxesBeforeNms: 0, droppedSinceLast: { 'detect:stage_busy': sequence } };
 }
 
 function timing(stage: string, queuedMs: number, startedMs: number, endedMs: number, more: Partial<StageTiming> = {}): StageTiming {
