@@ -13,6 +13,8 @@ export interface DetectorServiceOptions extends WorkerSettings {
   readonly manifest: ModelManifest;
   /** The prepared model. */
   readonly modelPath: string;
+  /** Of an `EmulatedSpeed`: for studies alone. */
+  readonly emulatedSpeed?: SharedArrayBuffer | undefined;
 }
 
 /**
@@ -28,12 +30,12 @@ export class DetectorService {
   }
 
   /** Loads the model in every worker and warms it up. @throws AppError `ERR_MODEL_CORRUPT`, `ERR_MODEL_MANIFEST`, `ERR_WORKER_DIED` */
-  static async start({ manifest, modelPath, ...settings }: DetectorServiceOptions): Promise<DetectorService> {
+  static async start({ manifest, modelPath, emulatedSpeed, ...settings }: DetectorServiceOptions): Promise<DetectorService> {
     const workers = await ModelWorkers.start<DetectRequest, DetectResponse>({
       ...settings,
       script: workerUrl(import.meta.url, './detector-worker.js'),
       name: `detector-${manifest.id}`,
-      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads }),
+      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads, emulatedSpeed }),
     });
     return new DetectorService(manifest, workers);
   }

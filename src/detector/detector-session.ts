@@ -10,6 +10,8 @@ export interface DetectorModel {
   /** The prepared model: uint8 input, planes G, B, R. */
   readonly modelPath: string;
   readonly threads: number;
+  /** Of an `EmulatedSpeed`: for studies alone. */
+  readonly emulatedSpeed?: SharedArrayBuffer | undefined;
 }
 
 /** A loaded detector: pictures go into the session, its outputs into the decoder. */

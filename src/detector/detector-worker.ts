@@ -3,6 +3,7 @@ import { monotonicMs } from '../core/clock.js';
 import type { Detections } from '../core/detections.js';
 import type { Size } from '../core/frame.js';
 import type { ImageFit } from '../core/image-fit.js';
+import { createStepClock } from '../inference/emulated-speed.js';
 import { serveRequests } from '../inference/serve-requests.js';
 import type { DecodeThresholds } from './decoder.js';
 import { type DetectorModel, loadDetector, memoryOf } from './detector-session.js';
@@ -25,16 +26,18 @@ export interface DetectResponse {
 }
 
 await serveRequests<DetectRequest, DetectResponse>(async () => {
-  const { session, decoder } = await loadDetector(workerData as DetectorModel);
+  const model = workerData as DetectorModel;
+  const { session, decoder } = await loadDetector(model);
+  const stepEnd = createStepClock(model.emulatedSpeed);
   return {
     handle: async ({ pixels, fit, sourceSize, thresholds }) => {
       const startedMs = monotonicMs();
       const outputs = await session.run(pixels);
-      const inferredMs = monotonicMs();
+      const inferredMs = stepEnd(startedMs);
       decoder.scan(outputs, thresholds);
-      const decodedMs = monotonicMs();
+      const decodedMs = stepEnd(inferredMs);
       const detections = decoder.select(thresholds, fit, sourceSize);
-      return { detections, startedMs, inferredMs, decodedMs, endedMs: monotonicMs() };
+      return { detections, startedMs, inferredMs, decodedMs, endedMs: stepEnd(decodedMs) };
     },
     transfer: ({ detections }) => memoryOf(detections),
   };
