@@ -7,7 +7,7 @@ import type { Sink } from '../core/sink.js';
 import type { Delivery } from '../core/source.js';
 import { type PlannedStage, RunningStream, type StreamPlan } from '../graph/running-stream.js';
 import type { ModelStore } from '../model-store/store.js';
-import { RuntimeMonitor } from '../timing/runtime-monitor.js';
+import { type RuntimeIntervals, RuntimeMonitor } from '../timing/runtime-monitor.js';
 import { DetectorServices } from './detector-services.js';
 import { createSource, deliveryOf, isSequence } from './sources.js';
 import { checkStages, formatOf, type MadeStage, makeStages } from './stages.js';
@@ -63,6 +63,11 @@ export class Pipeline {
     const plans: StreamPlan[] = [];
     for (const prepared of this.#prepared) plans.push(await this.#plan(prepared));
     this.streams.push(...plans.map((plan) => new RunningStream(plan)));
+  }
+
+  /** When the main thread was held up: monotonic milliseconds. */
+  runtimeIntervals(fromMs: number, toMs: number): RuntimeIntervals {
+    return this.#monitor.intervals(fromMs, toMs);
   }
 
   /** Frames that the source will give, where it knows. */

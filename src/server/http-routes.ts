@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { epochMs } from '../core/clock.js';
+import { durationMs } from '../core/duration.js';
 import { AppError, toAppError } from '../core/errors.js';
 import type { StreamView } from '../core/stream-view.js';
 import { asyncApiDocument, schemas } from '../protocol/schemas.js';
@@ -23,6 +25,8 @@ export interface HttpRouteOptions {
   readonly streams: () => readonly StreamView[];
   readonly ready: () => Readiness;
   readonly metrics: () => Promise<{ text: string; contentType: string }>;
+  /** A Chrome trace of the last milliseconds, of one stream or of all, as JSON text in pieces. */
+  readonly trace: (lastMs: number, stream?: string) => AsyncIterable<string>;
   readonly clientCount: () => number;
   readonly onError: (error: AppError) => void;
 }
@@ -73,14 +77,22 @@ function registerHealth(app: FastifyInstance, { ready, version, metrics }: HttpR
   });
 }
 
-function registerApi(app: FastifyInstance, { streams, clientCount }: HttpRouteOptions): void {
+/** What `/api/v1/trace` gives where nothing is asked for, and at most. */
+const TRACE_LAST = { usual: '10s', mostMs: 600_000 } as const;
+
+function registerApi(app: FastifyInstance, { streams, clientCount, trace }: HttpRouteOptions): void {
   app.get('/api/v1/streams', () => ({ streams: streams().map(streamDetail) }));
   app.get<{ Params: { name: string } }>('/api/v1/streams/:name', ({ params }) => {
-    const view = streams().find(({ name }) => name === params.name);
-    if (view === undefined) throw new AppError('ERR_NOT_FOUND', `There is no stream ${JSON.stringify(params.name)}.`, { fix: '/api/v1/streams lists them.' });
+    const view = streamNamed(params.name, streams());
     return { ...streamDetail(view), stats: toStatsMessage(view, epochMs()), graph: view.describe() };
   });
   app.get('/api/v1/stats', () => ({ clients: clientCount(), streams: streams().map((view) => toStatsMessage(view, epochMs())) }));
+  app.get<{ Querystring: { last?: string; stream?: string } }>('/api/v1/trace', ({ query: { last = TRACE_LAST.usual, stream } }, reply) => {
+    const lastMs = durationMs(last);
+    if (lastMs === undefined || lastMs > TRACE_LAST.mostMs) throw new AppError('ERR_USAGE', `Expected a duration of 10m at most for last, such as 10s or 500ms, found ${JSON.stringify(last)}.`);
+    if (stream !== undefined) streamNamed(stream, streams());
+    return reply.header('content-type', 'application/json').header('content-disposition', 'attachment; filename="lynceus.trace.json"').header('cache-control', 'no-store').send(Readable.from(trace(lastMs, stream)));
+  });
   app.get<{ Querystring: { format?: string } }>('/api/v1/graph', ({ query }, reply) => {
     const graphs = streams().map((view) => view.describe());
     switch (query.format ?? 'json') {
@@ -106,6 +118,12 @@ function registerDocuments(app: FastifyInstance, { version }: HttpRouteOptions):
   });
   app.get('/asyncapi.json', () => asyncApiDocument(version));
   app.get('/openapi.json', () => openApiDocument(version));
+}
+
+function streamNamed(name: string, streams: readonly StreamView[]): StreamView {
+  const view = streams.find((stream) => stream.name === name);
+  if (view === undefined) throw new AppError('ERR_NOT_FOUND', `There is no stream ${JSON.stringify(name)}.`, { fix: '/api/v1/streams lists them.' });
+  return view;
 }
 
 function streamDetail(view: StreamView) {

@@ -20,6 +20,14 @@ const ROUTES: Readonly<Record<string, RouteDoc>> = {
   '/api/v1/streams': { summary: 'All streams with their newest state' },
   '/api/v1/streams/{name}': { summary: 'One stream with statistics and graph', also: { 404: 'No stream has this name' }, parameters: [pathParameter('name')] },
   '/api/v1/stats': { summary: 'Statistics of all streams' },
+  '/api/v1/trace': {
+    summary: 'The newest frames as a Chrome trace, for Perfetto',
+    also: { 400: 'A broken duration', 404: 'No stream has this name' },
+    parameters: [
+      { name: 'last', in: 'query', schema: { type: 'string', default: '10s' }, description: 'How far back: 10s, 500ms, 2m' },
+      { name: 'stream', in: 'query', schema: { type: 'string' }, description: 'Only this one' },
+    ],
+  },
   '/api/v1/graph': {
     summary: 'The graphs that run',
     also: { 400: 'An unknown format' },

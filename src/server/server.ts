@@ -30,6 +30,8 @@ export interface ServerOptions {
   /** The running streams; may change. */
   streams(): readonly StreamView[];
   ready(): Readiness;
+  /** A Chrome trace of the last milliseconds, of one stream or of all, as JSON text in pieces. */
+  trace(lastMs: number, stream?: string): AsyncIterable<string>;
 }
 
 export interface LynceusServer {
@@ -68,6 +70,7 @@ export async function startServer(options: ServerOptions): Promise<LynceusServer
     streams,
     ready: () => options.ready(),
     metrics: async () => ({ text: await metrics.text(), contentType: metrics.contentType }),
+    trace: (lastMs, stream) => options.trace(lastMs, stream),
     clientCount: () => hub.clientCount,
     onError: (error) => logger.error({ err: error }, 'a request failed'),
   });

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -38,6 +38,19 @@ describe('a video file', () => {
     expect(status).toBe(0);
     expect(parseNdjson(stdout).filter(({ type }) => type === 'frame')).toHaveLength(10);
     expect(stderr).toMatch(/10 of 10 frames delivered/);
+  });
+
+  test('--breach leaves a trace of what made a frame late, with the cause in the log', async () => {
+    const folder = join(home, 'breaches');
+    // No frame is faster than a microsecond, but the first ones, of which nothing is usual yet, don't count.
+    const { status, stderr } = await runCli(['run', await makeClip({ frames: 60 }), '--model', model, '--once', '--no-server', '--breach', '0.001ms', '--breach-dir', folder], home);
+    expect(status).toBe(0);
+    const [trace, ...more] = readdirSync(folder);
+    expect(more).toEqual([]);
+    const { otherData, traceEvents } = JSON.parse(readFileSync(join(folder, trace!), 'utf8')) as { otherData: { seq: number; threshold_ms: number }; traceEvents: { name: string }[] };
+    expect(otherData.threshold_ms).toBe(0.001);
+    expect(traceEvents.map(({ name }) => name)).toContain(`frame ${otherData.seq}`);
+    expect(stderr).toMatch(/A frame took [\d.]+ ms/);
   });
 
   test('--trace writes a Chrome trace with a span for each stage of each frame', async () => {

@@ -31,6 +31,11 @@ export function summary(n: number, meanMs: number): TimeSummary {
   };
 }
 
+const NO_TRACE: ServerOptions['trace'] = async function* () {
+  await Promise.resolve();
+  yield '{"traceEvents":[]}';
+};
+
 export interface FakeStream extends StreamView {
   event: SourceEvent | undefined;
   delivered: number;
@@ -153,7 +158,7 @@ export function deliver(server: Pick<LynceusServer, 'sink'>, stream: FakeStream,
 }
 
 export function startTestServer(streams: readonly FakeStream[], options: Partial<ServerOptions> = {}): Promise<LynceusServer> {
-  return startServer({ port: 0, version: '0.0.0-test', logger: pino({ level: 'silent' }), streams: () => streams, ready: () => ({ ready: true, reasons: [] }), ...options });
+  return startServer({ port: 0, version: '0.0.0-test', logger: pino({ level: 'silent' }), streams: () => streams, ready: () => ({ ready: true, reasons: [] }), trace: NO_TRACE, ...options });
 }
 
 function timing(stage: string, queuedMs: number, startedMs: number, endedMs: number): StageTiming {

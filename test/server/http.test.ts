@@ -29,6 +29,39 @@ async function get(path: string, headers: Record<string, string> = {}): Promise<
   return { status: response.status, headers: response.headers, text, json: () => JSON.parse(text) as Record<string, unknown> };
 }
 
+describe('a trace of what just happened', () => {
+  const asked: [number, string | undefined][] = [];
+  const trace: ServerOptions['trace'] = async function* (lastMs, stream) {
+    asked.push([lastMs, stream]);
+    await Promise.resolve();
+    yield '{"traceEvents":[';
+    yield ']}';
+  };
+  beforeEach(() => void asked.splice(0));
+
+  test.each([
+    ['/api/v1/trace', 10_000, undefined],
+    ['/api/v1/trace?last=500ms', 500, undefined],
+    ['/api/v1/trace?last=2m&stream=yard', 120_000, 'yard'],
+  ])('%s', async (path, lastMs, stream) => {
+    await start({ trace });
+    const { status, headers, json } = await get(path);
+    expect([status, json(), headers.get('content-disposition')]).toEqual([200, { traceEvents: [] }, 'attachment; filename="lynceus.trace.json"']);
+    expect(asked).toEqual([[lastMs, stream]]);
+  });
+
+  test.each([
+    ['?last=soon', 400, 'ERR_USAGE'],
+    ['?last=11m', 400, 'ERR_USAGE'],
+    ['?stream=cellar', 404, 'ERR_NOT_FOUND'],
+  ])('%s is refused', async (query, status, code) => {
+    await start({ trace });
+    const answer = await get(`/api/v1/trace${query}`);
+    expect([answer.status, answer.json()['code']]).toEqual([status, code]);
+    expect(asked).toEqual([]);
+  });
+});
+
 describe('health', () => {
   test('alive and ready', async () => {
     await start();
@@ -154,7 +187,7 @@ describe('with a token', () => {
     expect((await get(path)).status).toBe(200);
   });
 
-  test.each(['/metrics', '/api/v1/streams', '/api/v1/graph', '/schemas/v1/frame.json', '/openapi.json', '/nothing'])('%s needs it', async (path) => {
+  test.each(['/metrics', '/api/v1/streams', '/api/v1/graph', '/api/v1/trace', '/schemas/v1/frame.json', '/openapi.json', '/nothing'])('%s needs it', async (path) => {
     await start({ token });
     const answer = await get(path);
     expect(answer).toMatchObject({ status: 401 });

@@ -37,6 +37,12 @@ function spans(sequence: number, { decodeMs = 0, waitMs = 0, inferMs = 0, nmsMs 
   return { stream, sequence, firstByteMs, endToEndMs: endedMs - firstByteMs, timings, detections: 2, boxesBeforeNms: 30, droppedSinceLast: {} };
 }
 
+async function collect(pieces: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return all;
+}
+
 describe('the recorder', () => {
   test('keeps the newest frames of each stream, whatever the others do', () => {
     fc.assert(
@@ -83,8 +89,9 @@ describe('a late frame', () => {
   });
 });
 
-test('the trace shows the frames and, on tracks of their own, what held up the main thread', () => {
-  const document = JSON.parse(traceDocument([frame(1), frame(2)], { collections: [{ startMs: 110, endMs: 112.5 }], late: [] }, { cause: 'gc' })) as { otherData: unknown; traceEvents: TraceEvent[] };
+test('the trace shows the frames and, on tracks of their own, what held up the main thread', async () => {
+  const pieces = await collect(traceDocument([frame(1), frame(2)], { collections: [{ startMs: 110, endMs: 112.5 }], late: [] }, { cause: 'gc' }));
+  const document = JSON.parse(pieces.join('')) as { otherData: unknown; traceEvents: TraceEvent[] };
   expect(document.otherData).toEqual({ cause: 'gc' });
   expect(document.traceEvents.filter(({ ph, cat }) => ph === 'X' && cat === 'frame').filter(({ name }) => name.startsWith('frame ')).map(({ name }) => name)).toEqual(['frame 1', 'frame 2']);
   expect(document.traceEvents.filter(({ cat }) => cat === 'runtime')).toMatchObject([{ name: 'garbage collection', ts: 110_000, dur: 2_500 }]);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { monotonicMs } from '../../core/clock.js';
 import { AppError } from '../../core/errors.js';
 import type { Logger } from '../../core/logger.js';
 import type { Sink } from '../../core/sink.js';
@@ -7,10 +8,14 @@ import type { Delivery } from '../../core/source.js';
 import type { RunningStream } from '../../graph/running-stream.js';
 import { toStatsMessage } from '../../protocol/to-message.js';
 import { type LynceusServer, startServer } from '../../server/server.js';
+import { BreachSink } from '../../sinks/breach-sink.js';
 import { IsolatedSink } from '../../sinks/isolated-sink.js';
 import { NdjsonSink } from '../../sinks/ndjson-sink.js';
+import { RecorderSink } from '../../sinks/recorder-sink.js';
 import { TextOutput } from '../../sinks/text-output.js';
 import { TraceSink } from '../../sinks/trace-sink.js';
+import { FlightRecorder } from '../../timing/flight-recorder.js';
+import { traceDocument } from '../../timing/trace-document.js';
 import { definitionOf } from '../definitions.js';
 import { parseDurationMs, parseInteger } from '../arguments.js';
 import { createLog } from '../log.js';
@@ -32,6 +37,8 @@ interface RunOptions {
   allowOrigin?: string[];
   out?: string;
   trace?: string;
+  breach?: number;
+  breachDir: string;
   once?: boolean;
   duration?: number;
   realtime?: boolean;
@@ -55,6 +62,8 @@ export function addRun(program: Command): void {
     .option('--no-server', 'run without viewer, WebSocket and HTTP')
     .option('--out <file>', 'write results as NDJSON; - is standard output')
     .option('--trace <file>', 'write a Chrome trace, for Perfetto')
+    .option('--breach <time>', 'write a trace of what happened when a frame takes longer than this: 100ms, 1s', parseDurationMs)
+    .option('--breach-dir <folder>', 'where these traces go', 'breaches')
     .option('--once', 'play files once, end with a summary')
     .option('--duration <time>', 'end after so long: 10s, 5m, 2h', parseDurationMs)
     .option('--realtime', 'pace files and datasets by their timestamps')
@@ -77,10 +86,13 @@ async function run(inputs: readonly string[], options: RunOptions): Promise<numb
   let server: LynceusServer | undefined;
   const outputs = await openOutputs(options);
   const store = openStore();
-  const pipeline = await Pipeline.prepare(definitions, {
+  const recorder = new FlightRecorder();
+  const breaches = options.breach === undefined ? [] : [new BreachSink({ thresholdMs: options.breach, folder: options.breachDir, recorder, log, intervals: (fromMs, toMs) => pipeline.runtimeIntervals(fromMs, toMs) })];
+  const pipeline: Pipeline = await Pipeline.prepare(definitions, {
     store,
     log,
-    sinksFor: (_, delivery) => [...outputs.map((sink) => guarded(sink, delivery, log)), ...(server ? [withoutClose(server.sink)] : [])],
+    // The recorder comes before what reads it.
+    sinksFor: (_, delivery) => [new RecorderSink(recorder), ...breaches.map(withoutClose), ...outputs.map((sink) => guarded(sink, delivery, log)), ...(server ? [withoutClose(server.sink)] : [])],
   });
   try {
     if (options.server) {
@@ -92,6 +104,7 @@ async function run(inputs: readonly string[], options: RunOptions): Promise<numb
         streams: () => pipeline.streams,
         logger: log,
         ready: () => readiness(pipeline.streams),
+        trace: (lastMs, stream) => traceOf(recorder, pipeline, lastMs, stream),
         version: VERSION,
       });
       announce(server, options);
@@ -116,7 +129,7 @@ async function run(inputs: readonly string[], options: RunOptions): Promise<numb
   } finally {
     shutdown.dispose();
     await server?.close();
-    await pipeline.close().finally(() => Promise.all(outputs.map(async (sink) => sink.close())));
+    await pipeline.close().finally(() => Promise.all([...breaches, ...outputs].map(async (sink) => sink.close())));
   }
 }
 
@@ -125,6 +138,11 @@ async function openOutputs({ out, trace }: RunOptions): Promise<Sink[]> {
   if (out) sinks.push(new NdjsonSink(out === '-' ? TextOutput.toStdout() : await TextOutput.toFile(out)));
   if (trace) sinks.push(new TraceSink(await TextOutput.toFile(trace)));
   return sinks;
+}
+
+function traceOf(recorder: FlightRecorder, pipeline: Pipeline, lastMs: number, stream?: string): AsyncIterable<string> {
+  const nowMs = monotonicMs();
+  return traceDocument(recorder.since(nowMs - lastMs, stream), pipeline.runtimeIntervals(nowMs - lastMs, nowMs));
 }
 
 /** Several streams write to one output; it is closed once, at the end. */
