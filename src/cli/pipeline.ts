@@ -4,7 +4,8 @@ import { frameBytes } from '../core/frame.js';
 import { FramePool } from '../core/frame-pool.js';
 import type { Logger } from '../core/logger.js';
 import type { Sink } from '../core/sink.js';
-import type { Delivery } from '../core/source.js';
+import type { Delivery, Source } from '../core/source.js';
+import type { Stage } from '../core/stage.js';
 import { type PlannedStage, RunningStream, type StreamPlan } from '../graph/running-stream.js';
 import type { ModelStore } from '../model-store/store.js';
 import { type RuntimeIntervals, RuntimeMonitor } from '../timing/runtime-monitor.js';
@@ -20,6 +21,14 @@ export interface PipelineOptions {
   readonly log: Logger;
   /** Sinks of a stream; they are closed with the pipeline. */
   readonly sinksFor: (stream: string, delivery: Delivery) => Promise<readonly Sink[]> | readonly Sink[];
+  /** Put around the parts of every stream, by who studies it. */
+  readonly around?: PartWrappers;
+}
+
+/** What is put around a pipeline's parts; a part without is used as it is. */
+export interface PartWrappers {
+  readonly source?: (source: Source) => Source;
+  readonly stage?: (stage: Stage, id: string) => Stage;
 }
 
 interface Prepared {
@@ -102,11 +111,12 @@ export class Pipeline {
     const inWork = stages.reduce((sum, { stage, overflow }) => sum + stage.concurrency + (typeof overflow === 'object' ? overflow.buffer : 1), 0);
     const pool = new FramePool(inWork + SPARE_BUFFERS, frameBytes(format));
     this.pools.push(pool);
-    const source = await createSource(definition, { format, pool });
+    const opened = await createSource(definition, { format, pool });
+    const source = this.#options.around?.source?.(opened) ?? opened;
     this.frameCounts.set(definition.name, source.frameCount);
     const sinks = await this.#options.sinksFor(definition.name, delivery);
     this.#sinks.push(...sinks);
-    const planned: PlannedStage[] = stages.map(({ id, overflow, stage }) => ({ id, overflow, stage }));
+    const planned: PlannedStage[] = stages.map(({ id, overflow, stage }) => ({ id, overflow, stage: this.#options.around?.stage?.(stage, id) ?? stage }));
     return {
       name: definition.name,
       source,
