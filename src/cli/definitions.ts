@@ -17,6 +17,8 @@ export interface InputOptions {
   readonly transport?: 'tcp' | 'udp' | undefined;
   /** Put a guard after each detector that has none. */
   readonly guard?: boolean | undefined;
+  /** Put a tracker at the end of each chain of a detector that has none. */
+  readonly track?: boolean | undefined;
 }
 
 /**
@@ -27,7 +29,8 @@ export interface InputOptions {
  */
 export async function definitionOf(input: string, options: InputOptions): Promise<StreamDefinition> {
   const definition = await readInput(input, options);
-  return options.guard ? { ...definition, stages: withGuards(definition.stages) } : definition;
+  const guarded = options.guard ? withStage(definition.stages, 'guard', 'guard.patch', ['detector.yolo']) : definition.stages;
+  return { ...definition, stages: options.track ? withStage(guarded, 'track', 'tracker.byte', ['detector.yolo', 'guard.patch']) : guarded };
 }
 
 async function readInput(input: string, options: InputOptions): Promise<StreamDefinition> {
@@ -84,14 +87,20 @@ function withAbsoluteProfile(stage: StageDefinition, folder: string): StageDefin
   return typeof profile === 'string' ? { ...stage, options: { ...stage.options, profile: resolve(folder, profile) } } : stage;
 }
 
-/** A guard after every detector that has none yet. */
-function withGuards(stages: readonly StageDefinition[]): StageDefinition[] {
-  const taken = new Set(stages.map(({ id }) => id));
+/**
+ * A stage of a kind in each chain that has none yet.
+ *
+ * @param after kinds that it may follow, the detector first: it comes after the last of them in the chain.
+ */
+function withStage(stages: readonly StageDefinition[], id: string, kind: string, after: readonly string[]): StageDefinition[] {
+  const taken = new Set(stages.map((stage) => stage.id));
   return stages.flatMap((stage, i) => {
-    if (stage.kind !== 'detector.yolo' || stages[i + 1]?.kind === 'guard.patch') return [stage];
-    const id = freeId('guard', taken);
-    taken.add(id);
-    return [stage, { id, kind: 'guard.patch' }];
+    const next = stages[i + 1]?.kind;
+    const goesOn = next !== undefined && [kind, ...after.slice(1)].includes(next);
+    if (goesOn || !after.includes(stage.kind)) return [stage];
+    const free = freeId(id, taken);
+    taken.add(free);
+    return [stage, { id: free, kind }];
   });
 }
 

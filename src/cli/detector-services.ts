@@ -1,7 +1,7 @@
-import type { DecodeThresholds } from '../detector/decoder.js';
 import { DetectorService } from '../detector/detector-service.js';
 import type { WorkerSettings } from '../detector/model-workers.js';
 import { GuardService } from '../guard/guard-service.js';
+import type { DeliveryThresholds } from '../guard/passes.js';
 import type { GuardedModel, InstalledModel } from '../model-store/store.js';
 
 /** Workers by model and settings, so that streams with the same ones share them. */
@@ -13,7 +13,7 @@ export class DetectorServices {
     return known(this.#detectors, [preparedPath, settings], () => DetectorService.start({ manifest, modelPath: preparedPath, ...settings }));
   }
 
-  getGuarded({ manifest, tappedPath, tap, profile }: GuardedModel, thresholds: DecodeThresholds, settings: WorkerSettings): Promise<GuardService> {
+  getGuarded({ manifest, tappedPath, tap, profile }: GuardedModel, thresholds: DeliveryThresholds, settings: WorkerSettings): Promise<GuardService> {
     return known(this.#guards, [tappedPath, settings, thresholds, profile], () => GuardService.start({ manifest, modelPath: tappedPath, tap, profile, thresholds, ...settings }));
   }
 

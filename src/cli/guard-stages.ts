@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { monotonicMs } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { Stage } from '../core/stage.js';
-import type { DecodeThresholds } from '../detector/decoder.js';
 import { LimitedLog } from '../graph/limited-log.js';
 import { FrameGuard, type FrameGuardOptions } from '../guard/frame-guard.js';
 import type { GuardService } from '../guard/guard-service.js';
 import { GuardedDetectStage } from '../guard/guarded-detect-stage.js';
+import type { DeliveryThresholds } from '../guard/passes.js';
 import { PatchGuardStage } from '../guard/patch-guard-stage.js';
 import type { GuardProfile } from '../guard/profile.js';
 import { SmoothingGuard } from '../guard/smoothing-guard.js';
@@ -30,7 +30,7 @@ export type PatchGuardOptions = z.output<typeof guardOptions>;
 export interface GuardMaking {
   readonly options: PatchGuardOptions;
   readonly profile: GuardProfile;
-  readonly thresholds: DecodeThresholds;
+  readonly thresholds: DeliveryThresholds;
   /** `options.time`, decided. */
   readonly time: boolean;
   readonly log: Logger;

@@ -12,11 +12,15 @@ import { anchorMask } from '../detector/anchor-mask.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
 import type { WorkerSettings } from '../detector/model-workers.js';
 import { YoloStage } from '../detector/yolo-stage.js';
+import type { DeliveryThresholds } from '../guard/passes.js';
 import type { InstalledModel, ModelStore } from '../model-store/store.js';
+import type { TrackingOptions } from '../tracking/tracker-options.js';
+import { lowThreshold, TrackerStage } from '../tracking/tracker-stage.js';
 import { DEFAULT_MODEL } from './definitions.js';
 import type { DetectorServices } from './detector-services.js';
 import { guardOptions, makeFrameGuard, type PatchGuardOptions } from './guard-stages.js';
 import { parseOptions } from './stage-options.js';
+import { trackerOptions } from './tracker-stages.js';
 
 const DEFAULT_MAX_DETECTIONS = 100;
 
@@ -89,6 +93,16 @@ const KINDS: Readonly<Record<string, StageKind>> = {
     after: { kinds: ['detector.yolo'], fault: 'guards the detector right before it, and there is none', fix: 'Put it directly after a stage of kind detector.yolo.' },
     noOverflow: 'a frame that the detector has seen always comes to its guard',
   },
+  'tracker.byte': {
+    part: 'tracker',
+    options: trackerOptions,
+    after: {
+      kinds: ['detector.yolo', 'guard.patch'],
+      fault: 'follows what the detector before it finds, and there is none',
+      fix: 'Put it directly after a stage of kind detector.yolo, or after the guard.patch of one.',
+    },
+    noOverflow: 'a frame that the detector has seen always comes to its tracker',
+  },
 };
 
 /**
@@ -155,26 +169,41 @@ export function formatOf({ manifest: { input } }: InstalledModel): FrameFormat {
 }
 
 /** The stages of one chain, in order. */
-function makeChain({ detector, guard }: DetectorChain, maker: StageMaker): Promise<MadeStage[]> {
-  return guard ? makeGuardedYolo(detector, guard, maker) : makeYolo(detector, maker);
+async function makeChain({ detector, guard, tracker }: DetectorChain, maker: StageMaker): Promise<MadeStage[]> {
+  const tracking = tracker && (await trackingOf(tracker, maker));
+  const made = await (guard ? makeGuardedYolo(detector, guard, tracking, maker) : makeYolo(detector, tracking, maker));
+  const { model } = made[0]!;
+  if (!tracker || !tracking) return made;
+  const { confidenceThreshold } = thresholdsOf(parseOptions(detector, yoloOptions), model.manifest);
+  return [...made, { id: tracker.id, stage: new TrackerStage({ ...tracking, confidenceThreshold }), overflow: overflowOf(tracker, maker.delivery), model }];
 }
 
-async function makeYolo(definition: StageDefinition, maker: StageMaker): Promise<MadeStage[]> {
+async function trackingOf(tracker: StageDefinition, { isSequence }: StageMaker): Promise<TrackingOptions> {
+  const options = parseOptions(tracker, trackerOptions);
+  if (await isSequence()) return options;
+  throw new AppError('ERR_CONFIG_INVALID', `Stage '${tracker.id}': ${tracker.kind} follows objects from frame to frame, and the source's pictures are unrelated`, {
+    fix: 'Where they are frames of a recording, set frameRateFps at the source.',
+  });
+}
+
+async function makeYolo(definition: StageDefinition, tracking: TrackingOptions | undefined, maker: StageMaker): Promise<MadeStage[]> {
   const options = parseOptions(definition, yoloOptions);
   const overflow = overflowOf(definition, maker.delivery);
   const model = await maker.store.resolve(options.model);
   const service = await maker.services.get(model, settingsOf(options, overflow, maker, false));
-  return [{ id: definition.id, stage: new YoloStage(service, thresholdsOf(options, model.manifest)), overflow, model }];
+  const thresholds = thresholdsOf(options, model.manifest);
+  const { keepConfidence = thresholds.confidenceThreshold } = forTracking(thresholds, tracking);
+  return [{ id: definition.id, stage: new YoloStage(service, { ...thresholds, confidenceThreshold: keepConfidence }), overflow, model }];
 }
 
 /** A detector and the guard after it: two stages with one set of workers. */
-async function makeGuardedYolo(detector: StageDefinition, guard: StageDefinition, maker: StageMaker): Promise<MadeStage[]> {
+async function makeGuardedYolo(detector: StageDefinition, guard: StageDefinition, tracking: TrackingOptions | undefined, maker: StageMaker): Promise<MadeStage[]> {
   const options = parseOptions(detector, yoloOptions);
   const guarding: PatchGuardOptions = parseOptions(guard, guardOptions);
   const overflow = overflowOf(detector, maker.delivery);
   const model = await maker.store.resolveGuarded(options.model, guarding.profile);
   const time = guarding.time === 'auto' ? await maker.isSequence() : guarding.time;
-  const thresholds = thresholdsOf(options, model.manifest);
+  const thresholds = forTracking(thresholdsOf(options, model.manifest), tracking);
   const service = await maker.services.getGuarded(model, thresholds, settingsOf(options, overflow, maker, time));
   const { detect, verify } = makeFrameGuard(service, { options: guarding, profile: model.profile, thresholds, time, log: maker.log, stageId: guard.id });
   return [
@@ -191,6 +220,11 @@ function thresholdsOf(options: YoloOptions, manifest: ModelManifest): DecodeThre
     multiLabel: options.multiLabel,
     ...(options.anchorsOff && { anchorsOff: anchorMask(manifest, options.anchorsOff) }),
   };
+}
+
+/** A tracker also wants boxes that the user doesn't. */
+function forTracking(thresholds: DecodeThresholds, tracking: TrackingOptions | undefined): DeliveryThresholds {
+  return tracking ? { ...thresholds, keepConfidence: lowThreshold({ ...tracking, ...thresholds }) } : thresholds;
 }
 
 /** @param oneByOne the stream gives its frames one after the other. */

@@ -1,9 +1,9 @@
-import type { GuardStats, StreamStats, TimeSummary } from '../core/stream-view.js';
+import type { GuardStats, StreamStats, TimeSummary, TrackStats } from '../core/stream-view.js';
 import { textTable } from './terminal.js';
 
 /** The end of a run for people: what came, what went, and what each stage cost. */
 export function summaryText(stats: StreamStats): string {
-  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard } = stats;
+  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard, tracks } = stats;
   const rows = [
     ...stages.flatMap(({ stage, queue, service }) => [timeRow(`${stage} wait`, queue), timeRow(stage, service)]),
     timeRow('end to end', endToEnd),
@@ -12,6 +12,7 @@ export function summaryText(stats: StreamStats): string {
   return [
     `${stream}: ${delivered} of ${received} frames delivered, ${fps.toFixed(1)} frames a second${lost ? `, dropped ${lost}` : ', none dropped'}`,
     ...(guard ? [guardText(guard)] : []),
+    ...(tracks ? [trackText(tracks)] : []),
     '',
     textTable(['ms', 'mean', 'cv', 'p50', 'p95', 'p99', 'max', 'n'], rows),
     ...(endToEnd.p99Ms === undefined ? ['', `"-": too few samples to say (p95 needs 130, p99 needs 662)`] : []),
@@ -23,6 +24,10 @@ function guardText({ frames, patches, extraPasses, recovered, suppressed }: Guar
   const regions = patches.map(({ verdict, action, count }) => `${count} ${verdict}${action === 'filled' ? ' and filled' : ''}`).join(', ');
   const total = frames.reduce((sum, { count }) => sum + count, 0);
   return `guard: frames ${states}; ${extraPasses} extra passes (${(extraPasses / total).toFixed(3)} a frame); regions ${regions || 'none'}; boxes ${recovered} recovered, ${suppressed} suppressed`;
+}
+
+function trackText({ now, confirmed, idsGiven }: TrackStats): string {
+  return `tracks: ${now} in the newest frame, ${confirmed} since the start (${idsGiven - confirmed} more were never confirmed)`;
 }
 
 function timeRow(name: string, { n, meanMs, cv, p50Ms, p95Ms, p99Ms, maxMs }: TimeSummary): string[] | undefined {

@@ -22,6 +22,11 @@ export interface FrameResult {
   readonly operatingPoint?: OperatingPointReport;
 }
 
+/** The result with what another detector found: which objects the boxes before it were doesn't hold for these. */
+export function withDetections({ tracks: _outdated, ...result }: FrameResult, detections: Detections): FrameResult {
+  return { ...result, detections };
+}
+
 /** One part of a stage's service time, for traces: `infer`, `decode`, `nms`. Monotonic milliseconds. */
 export interface SpanPart {
   readonly name: string;

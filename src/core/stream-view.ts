@@ -45,6 +45,16 @@ export interface GuardStats {
   readonly suppressed: number;
 }
 
+/** What a stream's tracker did since the stream began. */
+export interface TrackStats {
+  /** Confirmed tracks that were seen in the newest frame. */
+  readonly now: number;
+  /** Tracks that were ever confirmed. */
+  readonly confirmed: number;
+  /** Greatest id so far; tentative tracks have one, too. */
+  readonly idsGiven: number;
+}
+
 export interface StreamStats {
   readonly stream: string;
   /** Delivered frames a second over the last seconds. */
@@ -57,6 +67,8 @@ export interface StreamStats {
   readonly eventLoopDelay: TimeSummary;
   /** Where the stream has a guard, from its first frame on. */
   readonly guard?: GuardStats;
+  /** Where the stream has a tracker, from its first frame on. */
+  readonly tracks?: TrackStats;
 }
 
 /** What the server may know of a running stream. */

@@ -4,4 +4,6 @@ export interface FrameTracks {
   readonly ids: Int32Array;
   /** 1 where the track was seen often enough to be believed, 0 where it is tentative. */
   readonly isConfirmed: Uint8Array;
+  /** Tracks that were confirmed since the stream began, up to this frame. */
+  readonly confirmedSoFar: number;
 }

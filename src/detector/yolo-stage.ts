@@ -1,5 +1,5 @@
 import type { Admission } from '../core/admission.js';
-import type { FrameResult } from '../core/result.js';
+import { type FrameResult, withDetections } from '../core/result.js';
 import type { Stage, StageContext } from '../core/stage.js';
 import type { DecodeThresholds } from './decoder.js';
 import type { DetectorService } from './detector-service.js';
@@ -33,7 +33,7 @@ export class YoloStage implements Stage {
       context.part('nms', decodedMs, endedMs);
       context.servedBy(worker);
       context.boxesBeforeNms(detections.boxesBeforeNms);
-      return { ...input, detections };
+      return withDetections(input, detections);
     } finally {
       this.#service.turns.release();
     }

@@ -161,6 +161,7 @@ export class RunningStream implements StreamView {
     const endToEndMs = nowMs - result.frame.firstByteMs;
     this.#ledger.frameDelivered(booked, endToEndMs, nowMs);
     if (result.guard) this.#ledger.guard.add(result.guard);
+    if (result.tracks) this.#ledger.tracks.add(result.tracks);
     return { stream: name, result, labels, timings: booked, endToEndMs, emittedEpochMs: epochMs(), droppedSinceLast: this.#ledger.losses.takeSince() };
   }
 
@@ -216,6 +217,7 @@ export class RunningStream implements StreamView {
   stats(): StreamStats {
     const ledger = this.#ledger;
     const guard = ledger.guard.stats();
+    const tracks = ledger.tracks.stats();
     return {
       stream: this.#plan.name,
       fps: ledger.fps(monotonicMs()),
@@ -226,6 +228,7 @@ export class RunningStream implements StreamView {
       stages: ledger.stages(),
       eventLoopDelay: this.#plan.monitor.eventLoopDelay(),
       ...(guard ? { guard } : {}),
+      ...(tracks ? { tracks } : {}),
     };
   }
 

@@ -1,5 +1,5 @@
 import type { Admission } from '../core/admission.js';
-import type { FrameResult } from '../core/result.js';
+import { type FrameResult, withDetections } from '../core/result.js';
 import type { Stage, StageContext } from '../core/stage.js';
 import type { FrameGuard } from './frame-guard.js';
 
@@ -21,7 +21,7 @@ export class GuardedDetectStage implements Stage {
   }
 
   async process(input: FrameResult, context: StageContext): Promise<FrameResult> {
-    return { ...input, detections: await this.#guard.runFirstPass(input.frame, context) };
+    return withDetections(input, await this.#guard.runFirstPass(input.frame, context));
   }
 
   /** The workers are shared: who started them closes them. */

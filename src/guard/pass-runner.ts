@@ -6,7 +6,7 @@ import type { DecodeThresholds } from '../detector/decoder.js';
 import type { DetectorSession } from '../detector/detector-session.js';
 import { findOutput, type ModelOutputs } from '../detector/output-tensor.js';
 import { fillRegions } from './fill.js';
-import { type FollowedPatch, type FollowRequest, type PassRequest, type PassResponse, passThresholds } from './passes.js';
+import { type DeliveryThresholds, type FollowedPatch, type FollowRequest, type PassRequest, type PassResponse, passThresholds } from './passes.js';
 import type { GuardProfile, ShallowTap } from './profile.js';
 import { PatchSearch, type SearchInput } from './search/patch-search.js';
 import { confidentOnes } from './select-detections.js';
@@ -21,7 +21,7 @@ export interface PassRunnerOptions {
   readonly tap: ShallowTap;
   readonly profile: GuardProfile;
   /** What is delivered in the end; passes go down to the guard's own low threshold. */
-  readonly thresholds: DecodeThresholds;
+  readonly thresholds: DeliveryThresholds;
 }
 
 /** Runs passes in this thread, on a session of the tapped model: one after the other. */

@@ -12,11 +12,17 @@ export const LOW_CONFIDENCE = 0.02;
 /** Enough for a street full of people at that threshold; more would only cost time. */
 const MAX_PASS_DETECTIONS = 300;
 
+/** What a guard lets through: the user's thresholds. */
+export interface DeliveryThresholds extends DecodeThresholds {
+  /** 0 to 1: where a stage after the guard wants weaker boxes as well, down to where. They are delivered to it; to the user they aren't found. */
+  readonly keepConfidence?: number | undefined;
+}
+
 /** What a pass decodes with: the user's own thresholds, wide enough for the guard. */
-export function passThresholds(delivered: DecodeThresholds): DecodeThresholds {
+export function passThresholds({ keepConfidence, ...delivered }: DeliveryThresholds): DecodeThresholds {
   return {
     ...delivered,
-    confidenceThreshold: Math.min(delivered.confidenceThreshold, LOW_CONFIDENCE),
+    confidenceThreshold: Math.min(keepConfidence ?? delivered.confidenceThreshold, LOW_CONFIDENCE),
     maxDetections: Math.max(delivered.maxDetections, MAX_PASS_DETECTIONS),
   };
 }

@@ -2,10 +2,9 @@ import type { Detections } from '../core/detections.js';
 import type { Size } from '../core/frame.js';
 import type { GuardReport, PatchEffect, PatchFinding } from '../core/guard-report.js';
 import type { ImageFit } from '../core/image-fit.js';
-import type { DecodeThresholds } from '../detector/decoder.js';
 import { concludeUntouched } from './conclusion.js';
 import { effectOf, netEffect, vanishedWith } from './effect.js';
-import type { Candidate, GuardPasses, PassRequest, PassResponse } from './passes.js';
+import type { Candidate, DeliveryThresholds, GuardPasses, PassRequest, PassResponse } from './passes.js';
 import { type GuardProfile, surprise } from './profile.js';
 import { recover } from './recover.js';
 import type { InputRegion } from './region.js';
@@ -29,7 +28,7 @@ export interface PatchGuardOptions {
   readonly profile: GuardProfile;
   readonly passes: GuardPasses;
   /** What is delivered: the user's own thresholds. */
-  readonly thresholds: DecodeThresholds;
+  readonly thresholds: DeliveryThresholds;
   /** Frames come in their order from one camera: regions are followed, verdicts reused. False for unrelated pictures. */
   readonly time: boolean;
   /** Extra inferences a second at most, by presentation time; absent: no limit. */

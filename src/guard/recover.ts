@@ -1,8 +1,8 @@
 import type { Detections } from '../core/detections.js';
 import type { BoxOrigin } from '../core/guard-report.js';
 import type { ImageFit } from '../core/image-fit.js';
-import type { DecodeThresholds } from '../detector/decoder.js';
 import { sameObject } from './effect.js';
+import type { DeliveryThresholds } from './passes.js';
 import type { InputRegion } from './region.js';
 import { inputBox, intersectionOf, liesOnObject } from './search/region-geometry.js';
 import { pickDetections } from './select-detections.js';
@@ -24,7 +24,7 @@ const SHOWS_THE_PATCH = 0.4;
  * @param first and `repaired`, down to the guard's low threshold, most confident first.
  * @param regions that are filled in `repaired` alone, @param filled those that were filled in `first` already: what lies on them was recovered.
  */
-export function recover(first: Detections, repaired: Detections, regions: readonly InputRegion[], filled: readonly InputRegion[], fit: ImageFit, { confidenceThreshold, maxDetections }: Pick<DecodeThresholds, 'confidenceThreshold' | 'maxDetections'>): Recovered {
+export function recover(first: Detections, repaired: Detections, regions: readonly InputRegion[], filled: readonly InputRegion[], fit: ImageFit, { confidenceThreshold, keepConfidence = confidenceThreshold, maxDetections }: Pick<DeliveryThresholds, 'confidenceThreshold' | 'keepConfidence' | 'maxDetections'>): Recovered {
   const boxes: { readonly of: Detections; readonly index: number; readonly confidence: number; readonly origin: BoxOrigin }[] = [];
   const matched = new Set<number>();
   for (let i = 0; i < repaired.count; i += 1) {
@@ -43,7 +43,7 @@ export function recover(first: Detections, repaired: Detections, regions: readon
     if (showsThePatch(first, j, regions, fit)) suppressed.push(j);
     else boxes.push({ of: first, index: j, confidence: first.confidence[j]!, origin: 'untouched' });
   }
-  const delivered = boxes.filter(({ confidence }) => confidence > confidenceThreshold).sort((a, b) => b.confidence - a.confidence).slice(0, maxDetections);
+  const delivered = boxes.filter(({ confidence }) => confidence > keepConfidence).sort((a, b) => b.confidence - a.confidence).slice(0, maxDetections);
   const detections = {
     count: delivered.length,
     xyxy: Float32Array.from(delivered.flatMap(({ of, index }) => [...of.xyxy.subarray(4 * index, 4 * index + 4)])),

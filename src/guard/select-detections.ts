@@ -1,11 +1,10 @@
 import type { Detections } from '../core/detections.js';
-import type { DecodeThresholds } from '../detector/decoder.js';
-import { LOW_CONFIDENCE } from './passes.js';
+import { type DeliveryThresholds, LOW_CONFIDENCE } from './passes.js';
 
 /** Those of a pass at the guard's low threshold that the user's thresholds let through. Arrays of their own. */
-export function selectDetections(all: Detections, { confidenceThreshold, maxDetections }: Pick<DecodeThresholds, 'confidenceThreshold' | 'maxDetections'>): Detections {
+export function selectDetections(all: Detections, { confidenceThreshold, keepConfidence = confidenceThreshold, maxDetections }: Pick<DeliveryThresholds, 'confidenceThreshold' | 'keepConfidence' | 'maxDetections'>): Detections {
   const chosen: number[] = [];
-  for (let i = 0; i < all.count && chosen.length < maxDetections; i += 1) if (all.confidence[i]! > confidenceThreshold) chosen.push(i);
+  for (let i = 0; i < all.count && chosen.length < maxDetections; i += 1) if (all.confidence[i]! > keepConfidence) chosen.push(i);
   return pickDetections(all, chosen);
 }
 

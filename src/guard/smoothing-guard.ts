@@ -1,14 +1,13 @@
-import type { DecodeThresholds } from '../detector/decoder.js';
 import type { Guard } from './frame-guard.js';
 import { concludeUntouched } from './conclusion.js';
 import type { GuardConclusion, GuardFrame } from './patch-guard.js';
-import type { PassRequest, PassResponse } from './passes.js';
+import type { DeliveryThresholds, PassRequest, PassResponse } from './passes.js';
 
 /** Local gradient smoothing of every frame in place of a guard: finds no regions and costs no extra pass. The baseline. */
 export class SmoothingGuard implements Guard {
-  readonly #thresholds: DecodeThresholds;
+  readonly #thresholds: DeliveryThresholds;
 
-  constructor(thresholds: DecodeThresholds) {
+  constructor(thresholds: DeliveryThresholds) {
     this.#thresholds = thresholds;
   }
 

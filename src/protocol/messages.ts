@@ -33,7 +33,8 @@ const guardReason = z.exactOptional(z.string().max(64)).describe('Why it is not 
 const detection = z
   .object({
     id: z.int().min(0).describe('Index within the frame'),
-    track_id: z.exactOptional(z.int()).describe('Same object over several frames, where the stream tracks'),
+    track_id: z.exactOptional(z.int().min(1)).describe('Same object over several frames, where the stream tracks'),
+    track_state: z.exactOptional(z.enum(['tentative', 'confirmed'])).describe('Comes with track_id. tentative: seen for so short a time that it may be noise'),
     category_id: z.int().min(0).describe("Index into the stream's labels"),
     label: z.string(),
     score: z.number().min(0).max(1),
@@ -143,6 +144,14 @@ const guardStats = z
   })
   .meta({ title: 'GuardStats', description: 'What the guard did since the stream began.' });
 
+const trackStats = z
+  .object({
+    now: count.describe('Confirmed tracks that were seen in the newest frame'),
+    confirmed: count.describe('Tracks that were ever confirmed'),
+    ids_given: count.describe('Greatest track_id so far: tentative tracks have one, too'),
+  })
+  .meta({ title: 'TrackStats', description: 'What the tracker did since the stream began.' });
+
 export const statsMessage = z
   .object({
     type: z.literal('stats'),
@@ -157,6 +166,7 @@ export const statsMessage = z
     stages: z.array(z.object({ stage: z.string(), queue: timeSummary, service: timeSummary, in_flight: count })),
     event_loop_delay: timeSummary,
     guard: z.exactOptional(guardStats).describe('Where the stream has a guard'),
+    tracks: z.exactOptional(trackStats).describe('Where the stream has a tracker'),
   })
   .meta({ title: 'stats', description: 'Counters and distributions of one stream since its start, once a second.' });
 
@@ -264,6 +274,7 @@ export type FrameMessage = z.infer<typeof frameMessage>;
 export type DetectionMessage = FrameMessage['detections'][number];
 export type PatchMessage = z.infer<typeof patch>;
 export type GuardStatsMessage = z.infer<typeof guardStats>;
+export type TrackStatsMessage = z.infer<typeof trackStats>;
 export type StageTimingMessage = FrameMessage['timings'][number];
 export type PartialFrameMessage<F extends FrameField = FrameField> = Pick<FrameMessage, 'type' | 'stream' | 'seq' | F>;
 export type EventMessage = z.infer<typeof eventMessage>;

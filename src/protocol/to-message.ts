@@ -6,6 +6,7 @@ import type { BoxOrigin, GuardReport, PatchFinding } from '../core/guard-report.
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
 import type { SourceEvent } from '../core/source.js';
 import type { GuardStats, StreamView, TimeSummary } from '../core/stream-view.js';
+import type { FrameTracks } from '../core/tracks.js';
 import { MAX_PATCHES, MAX_SUPPRESSED } from './messages.js';
 import type {
   DetectionMessage,
@@ -24,14 +25,14 @@ import type {
 
 /** A delivered frame as it goes over the wire: boxes to 0.01 px, scores to 4 decimals, times to the microsecond. Keeps nothing of the frame. */
 export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
-  const { frame, detections, guard } = delivered.result;
+  const { frame, detections, guard, tracks } = delivered.result;
   return {
     type: 'frame',
     stream: delivered.stream,
     seq: frame.sequence,
     image: { width: frame.sourceSize.width, height: frame.sourceSize.height },
     time: toFrameTime(frame, delivered.emittedEpochMs),
-    detections: toDetectionMessages(detections ?? NO_DETECTIONS, delivered.labels, guard?.origins),
+    detections: toDetectionMessages(detections ?? NO_DETECTIONS, delivered.labels, { origins: guard?.origins, tracks }),
     timings: delivered.timings.map(toStageTimingMessage),
     end_to_end_ms: round3(delivered.endToEndMs),
     dropped_since_last: { ...delivered.droppedSinceLast },
@@ -75,6 +76,7 @@ export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage 
     event_loop_delay: toTimeSummaryMessage(stats.eventLoopDelay),
   };
   if (stats.guard) message.guard = toGuardStatsMessage(stats.guard);
+  if (stats.tracks) message.tracks = { now: stats.tracks.now, confirmed: stats.tracks.confirmed, ids_given: stats.tracks.idsGiven };
   return message;
 }
 
@@ -116,7 +118,7 @@ function toGuardParts({ state, reason, patches, suppressed, extraPasses }: Guard
   const taken = new Array<'suppressed'>(suppressed.count).fill('suppressed');
   return {
     patches: [...patches].sort(byWeight).slice(0, MAX_PATCHES).map(toPatchMessage),
-    suppressed: toDetectionMessages(suppressed, labels, taken).slice(0, MAX_SUPPRESSED),
+    suppressed: toDetectionMessages(suppressed, labels, { origins: taken }).slice(0, MAX_SUPPRESSED),
     guard: { state, ...(reason === undefined ? {} : { reason }), extra_passes: extraPasses },
   };
 }
@@ -143,12 +145,19 @@ function toGuardStatsMessage({ frames, patches, extraPasses, recovered, suppress
   };
 }
 
-function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, labels: readonly string[], origins?: readonly BoxOrigin[]): DetectionMessage[] {
+/** What is known of detections besides, entry by entry. */
+interface AboutDetections {
+  readonly origins?: readonly BoxOrigin[] | undefined;
+  readonly tracks?: FrameTracks | undefined;
+}
+
+function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, labels: readonly string[], { origins, tracks }: AboutDetections): DetectionMessage[] {
   const messages: DetectionMessage[] = [];
   for (let i = 0; i < count; i++) {
     const origin = origins?.[i];
     messages.push({
       id: i,
+      ...toTrackParts(tracks, i),
       category_id: classId[i]!,
       label: labels[classId[i]!] ?? `class ${classId[i]!}`,
       score: round4(confidence[i]!),
@@ -157,6 +166,12 @@ function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, l
     });
   }
   return messages;
+}
+
+function toTrackParts(tracks: FrameTracks | undefined, index: number): Pick<DetectionMessage, 'track_id' | 'track_state'> {
+  const trackId = tracks?.ids[index] ?? 0;
+  if (trackId === 0) return {};
+  return { track_id: trackId, track_state: tracks?.isConfirmed[index] === 1 ? 'confirmed' : 'tentative' };
 }
 
 /** `[x, y, width, height]` of the corners from `at` on. */

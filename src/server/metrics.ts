@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 import type { DeliveredFrame } from '../core/result.js';
 import type { SourceState } from '../core/source.js';
-import type { GuardStats, StreamStats, StreamView } from '../core/stream-view.js';
+import type { GuardStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
 
 /** Upper bounds in seconds: from a pre-processing step to a stalled camera, with the frame times of 60, 30 and 15 fps in between. */
 const BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.066, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5];
@@ -137,6 +137,15 @@ export class ServerMetrics {
         set({ stream, origin: 'suppressed' }, suppressed);
       }
     });
+    gauge('lynceus_tracks', 'Confirmed tracks seen in the newest frame', ['stream'], (set) => {
+      for (const { stream, now } of this.#tracks()) set({ stream }, now);
+    });
+    counter('lynceus_tracks_confirmed_total', 'Tracks that were ever confirmed', ['stream'], (set) => {
+      for (const { stream, confirmed } of this.#tracks()) set({ stream }, confirmed);
+    });
+    counter('lynceus_track_ids_total', 'Track ids given, those of tentative tracks too', ['stream'], (set) => {
+      for (const { stream, idsGiven } of this.#tracks()) set({ stream }, idsGiven);
+    });
     counter('lynceus_preview_encodes_total', 'Preview pictures encoded', ['stream'], (set) => {
       for (const [stream, count] of previews()) set({ stream }, count);
     });
@@ -144,6 +153,10 @@ export class ServerMetrics {
 
   #guards(): readonly (GuardStats & { readonly stream: string })[] {
     return this.#snapshot.flatMap(({ stats: { stream, guard } }) => (guard ? [{ stream, ...guard }] : []));
+  }
+
+  #tracks(): readonly (TrackStats & { readonly stream: string })[] {
+    return this.#snapshot.flatMap(({ stats: { stream, tracks } }) => (tracks ? [{ stream, ...tracks }] : []));
   }
 
   #registerServer({ ws, version }: ServerMetricsOptions): void {

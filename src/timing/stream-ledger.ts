@@ -3,15 +3,17 @@ import type { StageStats, TimeSummary } from '../core/stream-view.js';
 import { GuardCounter } from './guard-counter.js';
 import { LossCounter } from './loss-counter.js';
 import { TimeDistribution } from './time-distribution.js';
+import { TrackCounter } from './track-counter.js';
 
 const FPS_WINDOW_MS = 5_000;
 /** Delivery times kept for the frame rate: above 200 frames a second the window is shorter. */
 const RECENT_FRAMES = 1024;
 
-/** The books of one stream: times by stage, end-to-end latency, losses, what the guard did, frame rate. */
+/** The books of one stream: times by stage, end-to-end latency, losses, what guard and tracker did, frame rate. */
 export class StreamLedger {
   readonly losses = new LossCounter();
   readonly guard = new GuardCounter();
+  readonly tracks = new TrackCounter();
   readonly #stages = new Map<string, { queue: TimeDistribution; service: TimeDistribution; inFlight: number }>();
   readonly #endToEnd = new TimeDistribution();
   readonly #deliveredAtMs = new Float64Array(RECENT_FRAMES);

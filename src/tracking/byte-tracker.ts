@@ -1,0 +1,195 @@
+import type { Detections } from '../core/detections.js';
+import { type AssociationRule, Associator, iouOf } from './association.js';
+import { NO_DETECTION, Track } from './track.js';
+
+export interface ByteTrackerOptions {
+  /** 0 to 1. Boxes over it may begin tracks and are associated first: those that the user wants delivered. */
+  readonly confidenceThreshold: number;
+  /** A track that is seen over so long is believed; 0: at once. */
+  readonly confirmSeconds: number;
+  /** A believed track that isn't seen is kept for so long. */
+  readonly keepSeconds: number;
+  /** 0 to 1: least overlap (IoU) of a sure box with where a track is expected. */
+  readonly minIou: number;
+}
+
+/** What a tracker makes of one frame, entry by entry with the detections that it was given. The arrays are its own, and good until the next frame. */
+export interface TrackedFrame {
+  /** From 1; 0 for a box of no track. */
+  readonly ids: Int32Array;
+  /** 1 for a box of a confirmed track. */
+  readonly isConfirmed: Uint8Array;
+}
+
+/** A box that alone would be no evidence may only continue a track that it fits well (as in the paper). */
+const MIN_IOU_LOW = 0.5;
+/** A track of few boxes has few friends: it has to fit better than a known one (as in the authors' code). */
+const MIN_IOU_TENTATIVE = 0.3;
+/** The same place, whatever the detector calls what is there now. */
+const MIN_IOU_OTHER_CLASS = 0.7;
+
+/** With fewer objects than this before and after, nothing tells a cut from objects that go and come. */
+const CUT_OBJECTS = 3;
+/** Mean overlap of what was seen before with what is seen now, below which it is another scene. Followed objects have .6 and more, unrelated crowds up to .15. */
+const CUT_OVERLAP = 0.25;
+
+/**
+ * Follows boxes over the frames of one stream: ByteTrack (Zhang et al., ECCV 2022), in real time instead of frame counts.
+ *
+ * Boxes over the user's threshold are associated first, with the tracks that are expected; then the boxes below it with what is left of
+ * the tracks that were seen a moment ago: an object that gets half hidden keeps its track by a box that alone would be evidence of nothing.
+ * What is left of the sure boxes continues or begins tentative tracks.
+ *
+ *     tentative ── seen over confirmSeconds ──> confirmed <── seen, not seen ──> lost
+ *         └── not seen for confirmSeconds ──> removed <── not seen for keepSeconds ──┘
+ *
+ * A track has a class and takes boxes of this class; one of another class only where it lies exactly right and nobody else wants it. Its
+ * class is the majority of what its boxes were called.
+ *
+ * Deterministic: the same frames make the same tracks. Knows no pixels and no clock but the presentation times.
+ */
+export class ByteTracker {
+  readonly #options: ByteTrackerOptions;
+  readonly #associator = new Associator();
+  #tracks: Track[] = [];
+  #lastPtsUs: number | undefined;
+  #idsGiven = 0;
+  #confirmedSoFar = 0;
+  #isTaken = new Uint8Array(0);
+  #ids = new Int32Array(0);
+  #isConfirmed = new Uint8Array(0);
+
+  constructor(options: ByteTrackerOptions) {
+    this.#options = options;
+  }
+
+  /** Tracks that were ever confirmed. */
+  get confirmedSoFar(): number {
+    return this.#confirmedSoFar;
+  }
+
+  /**
+   * Takes in the next frame.
+   *
+   * @param detections with those below the threshold that may continue a track
+   * @param ptsUs presentation time, microseconds; where it is before that of the last frame, the stream begins anew and all tracks are forgotten.
+   */
+  update(detections: Detections, ptsUs: number): TrackedFrame {
+    this.#reserve(detections.count);
+    this.#advance(ptsUs);
+    this.#associate(detections);
+    this.#settle(detections, ptsUs);
+    this.#beginTracks(detections, ptsUs);
+    return this.#tell(detections.count);
+  }
+
+  #reserve(count: number): void {
+    if (this.#ids.length < count) {
+      this.#isTaken = new Uint8Array(2 * count);
+      this.#ids = new Int32Array(2 * count);
+      this.#isConfirmed = new Uint8Array(2 * count);
+    }
+    this.#isTaken.fill(0, 0, count);
+  }
+
+  /** Moves the tracks to the time of this frame. After a long gap there is nothing left of those before. */
+  #advance(ptsUs: number): void {
+    if (this.#lastPtsUs === undefined || ptsUs < this.#lastPtsUs) this.#tracks = [];
+    const seconds = (ptsUs - (this.#lastPtsUs ?? ptsUs)) / 1e6;
+    this.#lastPtsUs = ptsUs;
+    this.#keep(({ lastSeenUs }) => ptsUs - lastSeenUs <= this.#options.keepSeconds * 1e6);
+    for (const track of this.#tracks) track.predict(seconds);
+  }
+
+  #associate(detections: Detections): void {
+    const { minIou } = this.#options;
+    const known = this.#tracks.filter(({ isConfirmed }) => isConfirmed);
+    this.#give(known, 'sure', detections, { minIou, classes: 'same' });
+    if (this.#isCut(known, detections)) {
+      this.#tracks = [];
+      this.#isTaken.fill(0, 0, detections.count);
+      return;
+    }
+    const recent = known.filter((track) => track.detection === NO_DETECTION && this.#isRecent(track));
+    this.#give(recent, 'unsure', detections, { minIou: MIN_IOU_LOW, classes: 'same' });
+    const tentative = this.#tracks.filter(({ isConfirmed }) => !isConfirmed);
+    this.#give(tentative, 'sure', detections, { minIou: MIN_IOU_TENTATIVE, classes: 'same' });
+    const unseen = known.filter(({ detection }) => detection === NO_DETECTION);
+    this.#give(unseen, 'sure', detections, { minIou: MIN_IOU_OTHER_CLASS, classes: 'different' });
+  }
+
+  /** Associates tracks with the boxes, sure or not, that nobody has yet. */
+  #give(tracks: readonly Track[], which: 'sure' | 'unsure', detections: Detections, rule: AssociationRule): void {
+    if (tracks.length === 0) return;
+    this.#associator.associate(tracks, this.#freeBoxes(detections, which === 'sure'), detections, rule);
+    for (const { detection } of tracks) if (detection !== NO_DETECTION) this.#isTaken[detection] = 1;
+  }
+
+  #freeBoxes(detections: Detections, wantsSure: boolean): number[] {
+    const free: number[] = [];
+    for (let i = 0; i < detections.count; i += 1) if (this.#isTaken[i] === 0 && this.#isSure(detections, i) === wantsSure) free.push(i);
+    return free;
+  }
+
+  #isSure({ confidence }: Detections, index: number): boolean {
+    return confidence[index]! > this.#options.confidenceThreshold;
+  }
+
+  /** Seen in the frame before, or, where frames come fast, a moment ago. */
+  #isRecent({ wasSeen, lastSeenUs }: Track): boolean {
+    return wasSeen || this.#lastPtsUs! - lastSeenUs <= this.#options.confirmSeconds * 1e6;
+  }
+
+  /** Whether this frame shows another scene than the one before. What is remembered of the old one would only take boxes by chance. */
+  #isCut(known: readonly Track[], detections: Detections): boolean {
+    const seenBefore = known.filter(({ wasSeen }) => wasSeen);
+    if (seenBefore.length < CUT_OBJECTS) return false;
+    let sure = 0;
+    for (let i = 0; i < detections.count; i += 1) if (this.#isSure(detections, i)) sure += 1;
+    if (sure < CUT_OBJECTS) return false;
+    const overlap = seenBefore.reduce((sum, { box, detection }) => sum + (detection === NO_DETECTION ? 0 : iouOf(box, detections.xyxy, 4 * detection)), 0);
+    return overlap < CUT_OVERLAP * seenBefore.length;
+  }
+
+  /** Tracks with a box take it in; tentative ones that had their chance go. */
+  #settle(detections: Detections, ptsUs: number): void {
+    for (const track of this.#tracks) {
+      if (track.detection === NO_DETECTION) continue;
+      track.see(detections, ptsUs);
+      this.#confirmIfDue(track);
+    }
+    this.#keep(({ isConfirmed, detection, lastSeenUs }) => isConfirmed || detection !== NO_DETECTION || ptsUs - lastSeenUs < this.#options.confirmSeconds * 1e6);
+  }
+
+  #beginTracks(detections: Detections, ptsUs: number): void {
+    for (const index of this.#freeBoxes(detections, true)) {
+      this.#idsGiven += 1;
+      const track = new Track(this.#idsGiven, detections, index, ptsUs);
+      this.#confirmIfDue(track);
+      this.#tracks.push(track);
+    }
+  }
+
+  #confirmIfDue(track: Track): void {
+    if (track.isConfirmed || track.lastSeenUs - track.firstSeenUs < this.#options.confirmSeconds * 1e6) return;
+    track.isConfirmed = true;
+    this.#confirmedSoFar += 1;
+  }
+
+  #keep(isKept: (track: Track) => boolean): void {
+    let kept = 0;
+    for (const track of this.#tracks) if (isKept(track)) this.#tracks[kept++] = track;
+    this.#tracks.length = kept;
+  }
+
+  #tell(count: number): TrackedFrame {
+    const ids = this.#ids.subarray(0, count).fill(0);
+    const isConfirmed = this.#isConfirmed.subarray(0, count).fill(0);
+    for (const track of this.#tracks) {
+      if (track.detection === NO_DETECTION) continue;
+      ids[track.detection] = track.id;
+      isConfirmed[track.detection] = Number(track.isConfirmed);
+    }
+    return { ids, isConfirmed };
+  }
+}
