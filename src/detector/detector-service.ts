@@ -1,6 +1,7 @@
 import type { TurnQueue } from '../core/admission.js';
 import type { Frame } from '../core/frame.js';
 import type { ModelManifest } from '../core/manifest.js';
+import type { Size } from '../core/size.js';
 import { workerUrl } from '../core/worker-url.js';
 import type { DecodeThresholds } from './decoder.js';
 import type { DetectorModel } from './detector-session.js';
@@ -13,6 +14,8 @@ export interface DetectorServiceOptions extends WorkerSettings {
   readonly manifest: ModelManifest;
   /** The prepared model. */
   readonly modelPath: string;
+  /** Of the frames that come, where it isn't the model's own: they are scaled to it. */
+  readonly frameSize?: Size | undefined;
   /** Of an `EmulatedSpeed`: for studies alone. */
   readonly emulatedSpeed?: SharedArrayBuffer | undefined;
 }
@@ -30,12 +33,12 @@ export class DetectorService {
   }
 
   /** Loads the model in every worker and warms it up. @throws AppError `ERR_MODEL_CORRUPT`, `ERR_MODEL_MANIFEST`, `ERR_WORKER_DIED` */
-  static async start({ manifest, modelPath, emulatedSpeed, ...settings }: DetectorServiceOptions): Promise<DetectorService> {
+  static async start({ manifest, modelPath, frameSize, emulatedSpeed, ...settings }: DetectorServiceOptions): Promise<DetectorService> {
     const workers = await ModelWorkers.start<DetectRequest, DetectResponse>({
       ...settings,
       script: workerUrl(import.meta.url, './detector-worker.js'),
       name: `detector-${manifest.id}`,
-      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads, emulatedSpeed }),
+      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads, frameSize, emulatedSpeed }),
     });
     return new DetectorService(manifest, workers);
   }

@@ -1,5 +1,6 @@
 import type { Detections } from '../core/detections.js';
 import { AppError } from '../core/errors.js';
+import type { Size } from '../core/size.js';
 import type { ModelManifest } from '../core/manifest.js';
 import { Session } from '../inference/session.js';
 import { createDecoder, type Decoder } from './decoder.js';
@@ -10,6 +11,8 @@ export interface DetectorModel {
   /** The prepared model: uint8 input, planes G, B, R. */
   readonly modelPath: string;
   readonly threads: number;
+  /** Of the frames that come, where it isn't the model's own: they are scaled to it. */
+  readonly frameSize?: Size | undefined;
   /** Of an `EmulatedSpeed`: for studies alone. */
   readonly emulatedSpeed?: SharedArrayBuffer | undefined;
 }

@@ -7,6 +7,7 @@ import { createStepClock } from '../inference/emulated-speed.js';
 import { serveRequests } from '../inference/serve-requests.js';
 import type { DecodeThresholds } from './decoder.js';
 import { type DetectorModel, loadDetector, memoryOf } from './detector-session.js';
+import { planScaling, scaleFit, scaleFrame, type FrameScaling } from './scale-frame.js';
 
 export interface DetectRequest {
   /** Shared memory: the worker copies it into the model's input when its turn comes. */
@@ -28,17 +29,24 @@ export interface DetectResponse {
 await serveRequests<DetectRequest, DetectResponse>(async () => {
   const model = workerData as DetectorModel;
   const { session, decoder } = await loadDetector(model);
+  const scaling = scalingOf(model);
   const stepEnd = createStepClock(model.emulatedSpeed);
   return {
     handle: async ({ pixels, fit, sourceSize, thresholds }) => {
       const startedMs = monotonicMs();
-      const outputs = await session.run(pixels);
+      const outputs = await (scaling ? session.runFilled((input) => scaleFrame(pixels, scaling, input)) : session.run(pixels));
       const inferredMs = stepEnd(startedMs);
       decoder.scan(outputs, thresholds);
       const decodedMs = stepEnd(inferredMs);
-      const detections = decoder.select(thresholds, fit, sourceSize);
+      const detections = decoder.select(thresholds, scaling ? scaleFit(fit, scaling) : fit, sourceSize);
       return { detections, startedMs, inferredMs, decodedMs, endedMs: stepEnd(decodedMs) };
     },
     transfer: ({ detections }) => memoryOf(detections),
   };
 });
+
+/** Undefined where frames come as the model wants them. */
+function scalingOf({ frameSize, manifest: { input } }: DetectorModel): FrameScaling | undefined {
+  if (!frameSize || (frameSize.width === input.width && frameSize.height === input.height)) return undefined;
+  return planScaling(frameSize, { width: input.width, height: input.height });
+}

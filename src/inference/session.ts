@@ -75,10 +75,20 @@ export class Session {
    * @param edit changes the copy before the network sees it; what it is given holds this frame until the next run.
    * @throws AppError `ERR_INFERENCE_FAILED`
    */
-  async run(frame: Uint8Array, edit?: (input: Uint8Array) => void): Promise<Record<string, OutputTensor>> {
-    assert(frame.length === this.#inputBytes.length, `expected a frame of ${this.#inputBytes.length} bytes, got ${frame.length}`);
-    if (frame !== this.#inputBytes) this.#inputBytes.set(frame);
-    edit?.(this.#inputBytes);
+  run(frame: Uint8Array, edit?: (input: Uint8Array) => void): Promise<Record<string, OutputTensor>> {
+    return this.runFilled((input) => {
+      assert(frame.length === input.length, `expected a frame of ${input.length} bytes, got ${frame.length}`);
+      if (frame !== input) input.set(frame);
+      edit?.(input);
+    });
+  }
+
+  /**
+   * @param fill writes all of the input.
+   * @throws AppError `ERR_INFERENCE_FAILED`
+   */
+  async runFilled(fill: (input: Uint8Array) => void): Promise<Record<string, OutputTensor>> {
+    fill(this.#inputBytes);
     try {
       return (await this.#session.run({ [this.#inputName]: this.#input })) as unknown as Record<string, OutputTensor>;
     } catch (error) {

@@ -1,0 +1,56 @@
+/** One way to run a model, as the ladder sees it. */
+export interface Rung {
+  /** Name in events, messages and metrics: `centernet-coco-384x384/2`. */
+  readonly name: string;
+  /** Service time of one inference at the machine's own speed, milliseconds, with scaling and decoding. */
+  readonly detectMs: number;
+  /** Every so many frames are inferred, 1 or more; the boxes of the others are moved. */
+  readonly every: number;
+  /** Figure of accuracy, higher is better; only the order counts. Measured (AP50, 0 to 1) or ranked by `accuracyRank`. */
+  readonly accuracy: number;
+}
+
+/** What moving boxes costs a frame that isn't inferred, milliseconds: a thumbnail and block matching of some dozen boxes. */
+export const MOVE_MS = 0.5;
+
+/** Neighbours that cost nearly the same are one: moving between them would be for nothing. */
+const LEAST_STEP = 1.03;
+
+/** Mean time that a point costs a frame, milliseconds. */
+export function frameMsOf({ detectMs, every }: Pick<Rung, 'detectMs' | 'every'>): number {
+  return (detectMs + (every - 1) * MOVE_MS) / every;
+}
+
+/**
+ * The points that are worth having, cheapest first: each costs more than the one before it and is more accurate. What costs as much as
+ * another and finds less is left out.
+ */
+export function buildLadder<R extends Rung>(rungs: readonly R[]): R[] {
+  const byCost = rungs.toSorted((a, b) => frameMsOf(a) - frameMsOf(b) || b.accuracy - a.accuracy);
+  const ladder: R[] = [];
+  for (const rung of byCost) {
+    const below = ladder.at(-1);
+    if (below && rung.accuracy <= below.accuracy) continue;
+    if (below && frameMsOf(rung) < frameMsOf(below) * LEAST_STEP) ladder.pop();
+    ladder.push(rung);
+  }
+  return ladder;
+}
+
+/** What is known of a point that nobody has measured the accuracy of. */
+export interface PointFacts {
+  /** Pixels of the network's input, as a share of the best point's, 0 to 1. */
+  readonly pixelShare: number;
+  readonly precision: 'fp32' | 'fp16' | 'int8';
+  /** Whether anchors were taken out of the head. */
+  readonly isPruned: boolean;
+  readonly every: number;
+}
+
+/**
+ * An order where no accuracy was measured: more pixels find more; 8-bit weights, fewer anchors and moved boxes lose a little, as much as
+ * a tenth, a twentieth and an eighth of the pixels. A rule of thumb: `lynceus bench --governor` measures.
+ */
+export function accuracyRank({ pixelShare, precision, isPruned, every }: PointFacts): number {
+  return pixelShare * (precision === 'int8' ? 0.9 : 1) * (isPruned ? 0.95 : 1) * 0.875 ** (every - 1);
+}
