@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   eval: async () => (await import('./commands/eval.js')).addEval,
   attack: async () => (await import('./commands/attack.js')).addAttack,
   bench: async () => (await import('./commands/bench.js')).addBench,
+  study: async () => (await import('./commands/study.js')).addStudy,
   guard: async () => (await import('./commands/guard/index.js')).addGuard,
   models: async () => (await import('./commands/models/index.js')).addModels,
   graph: async () => (await import('./commands/graph.js')).addGraph,

@@ -1,0 +1,223 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { AppError, systemErrorCode } from '../../core/errors.js';
+import type { StreamDefinition } from '../../config/stream-definition.js';
+import { TextOutput } from '../../sinks/text-output.js';
+import { analyse, type StudyFigures } from '../../study/analyse.js';
+import { type PlannedRun, planInjection, planRuns } from '../../study/design.js';
+import { expectedOf, parseInjection } from '../../study/injection.js';
+import { type Perspective, PERSPECTIVES } from '../../study/perspectives.js';
+import { parseRecording, RECORDS_VERSION, type StudyRecord, type StudyRecording, toNdjson } from '../../study/records.js';
+import { parseInteger } from '../arguments.js';
+import { machine } from '../bench/machine.js';
+import { definitionOf } from '../definitions.js';
+import { openStore } from '../models.js';
+import { Shutdown } from '../shutdown.js';
+import { checkStages } from '../stages.js';
+import { levelsText, runStudy } from '../study/run-study.js';
+import { studyJson } from '../study/study-json.js';
+import { studyText } from '../study/study-text.js';
+import { planSweeps, usualSetup } from '../study/sweeps.js';
+import { writeStudyReport } from '../study/write-report.js';
+import { type Progress, progressBar, print, say } from '../terminal.js';
+import { addCompare } from './study-compare.js';
+
+interface StudyOptions {
+  model?: string;
+  guard?: boolean;
+  transport?: 'tcp' | 'udp';
+  factors: Perspective[];
+  inject?: string[];
+  blocks: number;
+  frames?: number;
+  warmup: number;
+  seed: number;
+  out?: string;
+  from?: string;
+  json?: boolean;
+}
+
+/** Unless told otherwise, a run ends after so many frames or so long, whatever comes first: a slow source shouldn't make it last for ever. */
+const USUAL_FRAMES = 120;
+const USUAL_LIMIT_MS = 6_000;
+/** A run whose frames were asked for waits for them. */
+const ASKED_LIMIT_MS = 600_000;
+
+export function addStudy(program: Command): void {
+  const study = program
+    .command('study')
+    .description('Explain where the latency of a stream varies, and why: experiments on your own pipeline and machine.')
+    .argument('[input]', 'a stream definition, a camera or video URL, a video file, or a dataset folder')
+    .option('--model <id>', 'model id or path')
+    .option('--guard', 'put the guard behind each detector')
+    .addOption(new Option('--transport <transport>', 'of an RTSP source').choices(['tcp', 'udp']))
+    .option('--factors <list>', `perspectives to vary things from: ${PERSPECTIVES.join(',')}`, parsePerspectives, [...PERSPECTIVES])
+    .option('--inject <disturbance...>', 'disturb the pipeline and see where the variance is found: decode:gauss:5ms, gc:storm, cpu:50%, link:loss:2%')
+    .option('--blocks <n>', 'times that every configuration is run', parsePositive, 2)
+    .option('--frames <n>', `frames a run (${USUAL_FRAMES}, or what comes in ${USUAL_LIMIT_MS / 1e3} s)`, parsePositive)
+    .option('--warmup <n>', 'frames left out at the begin of each run', parseInteger, 15)
+    .option('--seed <n>', 'of the order and the disturbances', parseInteger, 1)
+    .option('--out <folder>', 'write report.html, the raw spans.ndjson and a trace of the worst frames')
+    .option('--from <spans.ndjson>', 'compute everything again from a recording, without running anything')
+    .option('--json', 'print JSON')
+    .action(async (input: string | undefined, options: StudyOptions) => {
+      process.exitCode = await runCommand(input, options);
+    });
+  addCompare(study);
+}
+
+async function runCommand(input: string | undefined, options: StudyOptions): Promise<number> {
+  if (options.from !== undefined) {
+    if (input !== undefined) throw new AppError('ERR_USAGE', 'Expected either an input or --from, found both', { fix: 'Leave one of them out.' });
+    await conclude(await readRecording(options.from), options);
+    return 0;
+  }
+  if (input === undefined) throw new AppError('ERR_USAGE', 'Expected an input', { fix: 'lynceus study video.mp4, or lynceus study --from report/spans.ndjson.' });
+  const { recording, status } = await experiment(input, options);
+  await conclude(recording, options);
+  return status;
+}
+
+async function conclude(recording: StudyRecording, options: StudyOptions): Promise<void> {
+  if (recording.runs.length === 0) throw new AppError('ERR_USAGE', 'No run of the study was finished', { fix: 'Give it more time.' });
+  const figures = analyse(recording);
+  if (options.out !== undefined) {
+    await mkdir(options.out, { recursive: true });
+    const written = await writeStudyReport(recording, figures, options.out);
+    say(`report     ${written}`);
+  }
+  printFigures(recording, figures, options);
+}
+
+function printFigures(recording: StudyRecording, figures: StudyFigures, { json }: StudyOptions): void {
+  print(json ? JSON.stringify(studyJson(recording, figures), null, 2) : studyText(recording, figures));
+}
+
+async function experiment(input: string, options: StudyOptions): Promise<{ recording: StudyRecording; status: number }> {
+  const definition = await definitionOf(input, options);
+  checkStages(definition.stages);
+  const detector = definition.stages.find(({ kind }) => kind === 'detector.yolo')?.id ?? definition.stages[0]!.id;
+  const { plan, notes } = await planOf(definition, detector, options);
+  const lines = new Lines(options.out);
+  await lines.open();
+  await lines.add([
+    {
+      type: 'study',
+      version: RECORDS_VERSION,
+      input,
+      command: commandLine(input, options),
+      seed: options.seed,
+      injections: options.inject ?? [],
+      detector,
+      startedEpochMs: Date.now(),
+      machine: machine(),
+    },
+    ...notes.map((text): StudyRecord => ({ type: 'note', text })),
+  ]);
+  const shutdown = new Shutdown();
+  const abort = new AbortController();
+  void shutdown.requested.then(() => abort.abort());
+  const progress = progressBar('study', plan.length);
+  try {
+    await runStudy({
+      usual: usualSetup(definition),
+      detector,
+      plan,
+      frames: options.frames ?? USUAL_FRAMES,
+      warmupFrames: options.warmup,
+      limitMs: options.frames === undefined ? USUAL_LIMIT_MS : ASKED_LIMIT_MS,
+      seed: options.seed,
+      signal: abort.signal,
+      onRecords: (records) => lines.add(records),
+      onRun: timeLeft(progress, plan.length),
+    });
+  } finally {
+    progress.stop();
+    shutdown.dispose();
+    await lines.close();
+  }
+  return { recording: parseRecording(lines.text(), 'the recording'), status: shutdown.exitStatus };
+}
+
+/** @throws AppError of an injection that can't be read, or goes to a stage that the stream doesn't have */
+async function planOf(definition: StreamDefinition, detector: string, { inject, factors, blocks, seed }: StudyOptions): Promise<{ plan: readonly PlannedRun[]; notes: readonly string[] }> {
+  if (inject === undefined) {
+    const { sweeps, notes } = await planSweeps(definition, factors, openStore());
+    return { plan: planRuns(sweeps, blocks, seed), notes };
+  }
+  const stages = ['transport', 'source', ...definition.stages.map(({ id }) => id), 'deliver'];
+  for (const text of inject) {
+    const { stage } = expectedOf(parseInjection(text), detector);
+    if (stage !== undefined && !stages.includes(stage)) {
+      throw new AppError('ERR_USAGE', `Injection '${text}': the stream has no stage '${stage}'`, { fix: `Its stages: ${stages.slice(1).join(', ')}.` });
+    }
+  }
+  return { plan: planInjection(inject, blocks), notes: [] };
+}
+
+/** The lines of the recording: kept, and written as they come where there is a folder for them, so that an interrupted study has what it got. */
+class Lines {
+  readonly #folder: string | undefined;
+  readonly #texts: string[] = [];
+  #output: TextOutput | undefined;
+
+  constructor(folder: string | undefined) {
+    this.#folder = folder;
+  }
+
+  async open(): Promise<void> {
+    if (this.#folder === undefined) return;
+    await mkdir(this.#folder, { recursive: true });
+    this.#output = await TextOutput.toFile(join(this.#folder, 'spans.ndjson'));
+  }
+
+  async add(records: readonly StudyRecord[]): Promise<void> {
+    const text = toNdjson(records);
+    this.#texts.push(text);
+    await this.#output?.write(text);
+  }
+
+  text(): string {
+    return this.#texts.join('');
+  }
+
+  async close(): Promise<void> {
+    await this.#output?.close();
+  }
+}
+
+function timeLeft(progress: Progress, total: number): (index: number, run: PlannedRun) => void {
+  const startedMs = Date.now();
+  return (index, { perspective, levels }) => {
+    const leftS = index === 0 ? undefined : (((Date.now() - startedMs) / index) * (total - index)) / 1e3;
+    progress.update(index, `${leftS === undefined ? '' : `${Math.ceil(leftS)} s left, `}${perspective}: ${levelsText(levels)}`);
+  };
+}
+
+async function readRecording(path: string): Promise<StudyRecording> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AppError('ERR_FILE_NOT_FOUND', `${path}: the recording can't be read (${systemErrorCode(cause) ?? 'unknown error'})`, { cause, fix: 'Give the spans.ndjson of a study.' });
+  });
+  return parseRecording(text, path);
+}
+
+function commandLine(input: string, { model, guard, factors, inject, blocks, frames, seed }: StudyOptions): string {
+  const what = inject ? ['--inject', ...inject] : factors.length === PERSPECTIVES.length ? [] : ['--factors', factors.join(',')];
+  const options = [...(model ? ['--model', model] : []), ...(guard ? ['--guard'] : []), ...what, '--blocks', blocks, ...(frames === undefined ? [] : ['--frames', frames]), '--seed', seed];
+  return ['lynceus', 'study', input, ...options].join(' ');
+}
+
+function parsePerspectives(text: string): Perspective[] {
+  return text.split(',').map((name) => {
+    const known = PERSPECTIVES.find((perspective) => perspective === name);
+    if (!known) throw new InvalidArgumentError(`Expected some of ${PERSPECTIVES.join(', ')}, separated by commas.`);
+    return known;
+  });
+}
+
+function parsePositive(text: string): number {
+  const value = parseInteger(text);
+  if (value < 1) throw new InvalidArgumentError('Expected a whole number, 1 or more.');
+  return value;
+}

@@ -1,0 +1,83 @@
+import { toAppError } from '../../core/errors.js';
+import type { PlannedRun } from '../../study/design.js';
+import { type Injection, parseInjection } from '../../study/injection.js';
+import type { StudyRecord } from '../../study/records.js';
+import { startLinkRelay } from './link-relay.js';
+import type { RunRequest } from './run-request.js';
+import { spawnRun } from './spawn-run.js';
+import { type Setup, withLevel } from './sweeps.js';
+
+export interface StudyOptions {
+  readonly usual: Setup;
+  /** Id of the stage that the first detector is. */
+  readonly detector: string;
+  readonly plan: readonly PlannedRun[];
+  readonly frames: number;
+  readonly warmupFrames: number;
+  readonly limitMs: number;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  /** Called with the records of each run, in their order. */
+  readonly onRecords: (records: readonly StudyRecord[]) => Promise<void> | void;
+  /** Before each run. */
+  readonly onRun?: (index: number, run: PlannedRun) => void;
+}
+
+/**
+ * Carries out an experiment, run by run, each in a process of its own. A configuration that can't be run is noted and not tried again.
+ *
+ * @throws AppError of the first run where it can't be done: then none can
+ */
+export async function runStudy(options: StudyOptions): Promise<void> {
+  const broken = new Set<string>();
+  let done = 0;
+  for (const [index, run] of options.plan.entries()) {
+    const key = JSON.stringify([run.perspective, run.levels]);
+    if (options.signal.aborted) return;
+    if (broken.has(key)) continue;
+    options.onRun?.(index, run);
+    try {
+      const records = await performPlanned(index, run, options);
+      if (!records) return;
+      await options.onRecords([{ type: 'run', run: index, perspective: run.perspective, levels: { ...run.levels }, block: run.block }, ...records]);
+      done += 1;
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      if (done === 0 || run.perspective === 'injection') throw error;
+      broken.add(key);
+      await options.onRecords([{ type: 'note', text: `${run.perspective}, ${levelsText(run.levels)}: ${error.code}: ${error.message}` }]);
+    }
+  }
+}
+
+/** `streams 2, mode latency`. */
+export function levelsText(levels: Readonly<Record<string, string>>): string {
+  return Object.entries(levels)
+    .map(([name, level]) => `${name} ${level}`)
+    .join(', ');
+}
+
+async function performPlanned(index: number, run: PlannedRun, options: StudyOptions): Promise<StudyRecord[] | undefined> {
+  const setup = setupOf(run, options);
+  const link = setup.injections.find((injection) => injection.kind === 'link');
+  const relay = setup.overHttp ? await startLinkRelay(setup.definition.source, link?.lossShare ?? 0, options.seed) : undefined;
+  try {
+    const definition = relay ? { ...setup.definition, source: relay.source } : setup.definition;
+    const { name } = definition;
+    const definitions = Array.from({ length: setup.streams }, (_, i) => (i === 0 ? definition : { ...definition, name: `${name}-${i + 1}` }));
+    const { detector, frames, warmupFrames, limitMs, seed, signal } = options;
+    // Each block has disturbances of its own: the same for a configuration's partner, others in the next block.
+    const request: RunRequest = { run: index, definitions, detector, frames, warmupFrames, limitMs, injections: setup.injections, seed: seed + run.block, subscribers: setup.subscribers };
+    return await spawnRun(request, { signal });
+  } finally {
+    await relay?.close();
+  }
+}
+
+function setupOf({ perspective, levels }: PlannedRun, { usual, plan }: StudyOptions): Setup {
+  if (perspective !== 'injection') return Object.entries(levels).reduce((setup, [name, level]) => withLevel(setup, name, level), usual);
+  const injections = (text: string | undefined): Injection[] => (text === undefined || text === 'none' ? [] : text.split(' ').map(parseInjection));
+  // Where a link is disturbed, the runs without the disturbance have the same link.
+  const overHttp = plan.some((run) => injections(run.levels['injection']).some(({ kind }) => kind === 'link'));
+  return { ...usual, injections: injections(levels['injection']), overHttp };
+}
