@@ -18,6 +18,7 @@ import type { TrackingOptions } from '../tracking/tracker-options.js';
 import { lowThreshold, TrackerStage } from '../tracking/tracker-stage.js';
 import { DEFAULT_MODEL } from './definitions.js';
 import type { DetectorServices } from './detector-services.js';
+import { gateOptions, makeRedundancy } from './gate-stages.js';
 import { guardOptions, makeFrameGuard, type PatchGuardOptions } from './guard-stages.js';
 import { parseOptions } from './stage-options.js';
 import { trackerOptions } from './tracker-stages.js';
@@ -42,7 +43,7 @@ export type YoloOptions = z.output<typeof yoloOptions>;
 
 /** What stages are made with: the models, and how the machine is shared among the streams of this run. */
 export interface StageMaker {
-  readonly store: Pick<ModelStore, 'resolve' | 'resolveGuarded'>;
+  readonly store: Pick<ModelStore, 'resolve' | 'resolveGuarded' | 'resized'>;
   readonly delivery: Delivery;
   readonly streamCount: number;
   readonly services: DetectorServices;
@@ -86,6 +87,12 @@ interface StageKind {
 
 /** In the order of a chain. */
 const KINDS: Readonly<Record<string, StageKind>> = {
+  'gate.redundancy': {
+    part: 'gate',
+    options: gateOptions,
+    before: { kinds: ['detector.yolo'], fault: 'spares the detector right after it work, and there is none', fix: 'Put it directly before a stage of kind detector.yolo.' },
+    noOverflow: 'it looks at every frame that comes in; frames wait at the detector',
+  },
   'detector.yolo': { part: 'detector', options: yoloOptions },
   'guard.patch': {
     part: 'guard',
@@ -124,9 +131,17 @@ export function checkStages(definitions: readonly StageDefinition[]): void {
     parseOptions(definition, kind.options);
     checkNeighbour(definition, definitions[i - 1], kind.after);
     checkNeighbour(definition, definitions[i + 1], kind.before);
+    if (kind.part === 'guard' && definitions[i - 2]?.kind === 'gate.redundancy') throw gateWithGuard(definition);
     if (kind.noOverflow !== undefined && definition.overflow !== undefined) {
-      throw new AppError('ERR_CONFIG_INVALID', `Stage '${definition.id}': ${definition.kind} takes no overflow: ${kind.noOverflow}`, { fix: 'Set overflow at the first stage of its chain.' });
+      throw new AppError('ERR_CONFIG_INVALID', `Stage '${definition.id}': ${definition.kind} takes no overflow: ${kind.noOverflow}`, { fix: 'Set overflow at the detector.' });
     }
+  });
+}
+
+/** The guard's memory and budget count on seeing every frame, and a patch that was filled would stay in boxes that are kept. */
+function gateWithGuard({ id, kind }: StageDefinition): AppError {
+  return new AppError('ERR_CONFIG_INVALID', `Stage '${id}': ${kind} has to see every frame, and the gate.redundancy before its detector leaves frames out`, {
+    fix: 'Use one of the two in a chain.',
   });
 }
 
@@ -169,31 +184,49 @@ export function formatOf({ manifest: { input } }: InstalledModel): FrameFormat {
 }
 
 /** The stages of one chain, in order. */
-async function makeChain({ detector, guard, tracker }: DetectorChain, maker: StageMaker): Promise<MadeStage[]> {
+async function makeChain({ gate, detector, guard, tracker }: DetectorChain, maker: StageMaker): Promise<MadeStage[]> {
   const tracking = tracker && (await trackingOf(tracker, maker));
-  const made = await (guard ? makeGuardedYolo(detector, guard, tracking, maker) : makeYolo(detector, tracking, maker));
+  const made = await (guard ? makeGuardedYolo(detector, guard, tracking, maker) : makeYolo(detector, { gate, tracking }, maker));
   const { model } = made[0]!;
   if (!tracker || !tracking) return made;
   const { confidenceThreshold } = thresholdsOf(parseOptions(detector, yoloOptions), model.manifest);
   return [...made, { id: tracker.id, stage: new TrackerStage({ ...tracking, confidenceThreshold }), overflow: overflowOf(tracker, maker.delivery), model }];
 }
 
-async function trackingOf(tracker: StageDefinition, { isSequence }: StageMaker): Promise<TrackingOptions> {
-  const options = parseOptions(tracker, trackerOptions);
-  if (await isSequence()) return options;
-  throw new AppError('ERR_CONFIG_INVALID', `Stage '${tracker.id}': ${tracker.kind} follows objects from frame to frame, and the source's pictures are unrelated`, {
+async function trackingOf(tracker: StageDefinition, maker: StageMaker): Promise<TrackingOptions> {
+  await checkSequence(tracker, 'follows objects from frame to frame', maker);
+  return parseOptions(tracker, trackerOptions);
+}
+
+async function checkSequence({ id, kind }: StageDefinition, does: string, { isSequence }: StageMaker): Promise<void> {
+  if (await isSequence()) return;
+  throw new AppError('ERR_CONFIG_INVALID', `Stage '${id}': ${kind} ${does}, and the source's pictures are unrelated`, {
     fix: 'Where they are frames of a recording, set frameRateFps at the source.',
   });
 }
 
-async function makeYolo(definition: StageDefinition, tracking: TrackingOptions | undefined, maker: StageMaker): Promise<MadeStage[]> {
+/** What is around a detector without a guard. */
+interface AroundYolo {
+  readonly gate: StageDefinition | undefined;
+  readonly tracking: TrackingOptions | undefined;
+}
+
+async function makeYolo(definition: StageDefinition, { gate, tracking }: AroundYolo, maker: StageMaker): Promise<MadeStage[]> {
+  if (gate) await checkSequence(gate, 'keeps boxes from frame to frame', maker);
   const options = parseOptions(definition, yoloOptions);
   const overflow = overflowOf(definition, maker.delivery);
   const model = await maker.store.resolve(options.model);
-  const service = await maker.services.get(model, settingsOf(options, overflow, maker, false));
-  const thresholds = thresholdsOf(options, model.manifest);
-  const { keepConfidence = thresholds.confidenceThreshold } = forTracking(thresholds, tracking);
-  return [{ id: definition.id, stage: new YoloStage(service, { ...thresholds, confidenceThreshold: keepConfidence }), overflow, model }];
+  const settings = settingsOf(options, overflow, maker, false);
+  const service = await maker.services.get(model, settings);
+  const { keepConfidence, ...delivered } = forTracking(thresholdsOf(options, model.manifest), tracking);
+  const thresholds: DecodeThresholds = { ...delivered, confidenceThreshold: keepConfidence ?? delivered.confidenceThreshold };
+  const detector = new YoloStage(service, thresholds);
+  if (!gate) return [{ id: definition.id, stage: detector, overflow, model }];
+  const gated = await makeRedundancy({ options: parseOptions(gate, gateOptions), stageId: gate.id, detector, model, thresholds, settings, ...maker });
+  return [
+    { id: gate.id, stage: gated.gate, overflow: overflowOf(gate, maker.delivery), model },
+    { id: definition.id, stage: gated.detect, overflow, model },
+  ];
 }
 
 /** A detector and the guard after it: two stages with one set of workers. */

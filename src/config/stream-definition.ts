@@ -36,7 +36,7 @@ export const sourceSchema = z
 
 export const stageSchema = z.strictObject({
   id: name.describe('Name of the stage in timings, metrics and messages.'),
-  kind: z.string().min(1).describe('Which stage: detector.yolo, or guard.patch right after one, tracker.byte after these.'),
+  kind: z.string().min(1).describe('Which stage: gate.redundancy right before a detector.yolo, that, guard.patch right after one, tracker.byte after these.'),
   overflow: overflowSchema.optional(),
   options: z.record(z.string(), z.unknown()).optional().describe('Options of that kind of stage.'),
 });

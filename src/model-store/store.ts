@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve as absolute } from 'node:path';
 import { checkManifest } from '../config/manifest-schema.js';
 import { AppError, toAppError } from '../core/errors.js';
 import type { LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
+import type { Size } from '../core/size.js';
 import type { GuardProfile } from '../guard/profile.js';
 import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
 import { download, publicUrl, type DownloadOptions, type DownloadProgress } from './download.js';
@@ -13,6 +14,7 @@ import { checkProfileTap, locateProfile, profileMissing, readProfile, writeProfi
 import { readLocalModel, type LocalModel } from './local-files.js';
 import { hasManifest, MANIFEST_FILE, manifestText, readManifest, readVerifiedModel, writeModelFolder } from './model-folder.js';
 import { ensurePrepared } from './prepared.js';
+import { ensureResized, type Resized } from './resized.js';
 import { selfCheck, SELF_CHECK_FILE, SELF_CHECK_STEP, type SelfCheckReport } from './self-check.js';
 import { importShipped, isImported } from './shipped-models.js';
 import { storePaths, type StorePaths } from './store-paths.js';
@@ -146,6 +148,15 @@ export class ModelStore {
     const tapped = await withTap(model);
     checkProfileTap(found.profile, tapped.tap, model.manifest);
     return { ...tapped, profile: found.profile };
+  }
+
+  /**
+   * An installed model for pictures of another size at the same scale. It isn't installed itself.
+   *
+   * @throws AppError ERR_MODEL_UNSUPPORTED_OP where the network can't work at that size
+   */
+  resized(model: InstalledModel, size: Size): Promise<Resized> {
+    return ensureResized(model, size);
   }
 
   /**

@@ -6,7 +6,9 @@ import { takeThumbnail, type Thumbnail } from './thumbnail.js';
 /** What is kept of a frame after its pixels are gone. */
 export interface Sight {
   readonly thumbnail: Thumbnail;
-  /** Where the source picture lies in the model input that the thumbnail is of. */
+  /** The model input that the thumbnail is of. */
+  readonly inputSize: Size;
+  /** Where the source picture lies in it. */
   readonly fit: ImageFit;
   readonly sourceSize: Size;
   /** Presentation time, microseconds. */
@@ -15,7 +17,7 @@ export interface Sight {
 
 /** Reads the frame's pixels: the caller has it. About 0.1 ms. */
 export function sightOf({ pixels, format, fit, sourceSize, ptsUs }: Pick<Frame, 'pixels' | 'format' | 'fit' | 'sourceSize' | 'ptsUs'>): Sight {
-  return { thumbnail: takeThumbnail(pixels, format.size), fit, sourceSize, ptsUs };
+  return { thumbnail: takeThumbnail(pixels, format.size), inputSize: format.size, fit, sourceSize, ptsUs };
 }
 
 /** Whether two sights show the same way of looking: only then cells can be compared. */

@@ -63,6 +63,7 @@ describe('stages', () => {
     const made = await makeStages([{ ...detect, options: { model: tinyModelFolder(folder), cores: 1 } }], {
       store: {
         resolve: (id) => store.resolve(id),
+        resized: (model, size) => store.resized(model, size),
         resolveGuarded: (id) => {
           asked.push(id);
           return store.resolveGuarded(id);

@@ -68,7 +68,7 @@ describe('a box that moves', () => {
     const edge: Thing = { ...THING, x: 4, width: 20 };
     const mover = new BoxMover();
     for (let i = 0; i < 3; i += 1) mover.seen(sightOfScene({ things: [{ ...edge, x: 14 - 5 * i }] }, i * 100_000), detectionsOf([{ ...edge, x: 14 - 5 * i }]));
-    expect(mover.move(sightOfScene({}, 500_000)).count).toBe(0);
+    expect(mover.move(sightOfScene({}, 900_000)).count).toBe(0);
   });
 });
 
