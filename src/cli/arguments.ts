@@ -9,6 +9,11 @@ export function parseDurationMs(text: string): number {
   return parsed;
 }
 
+/** As `parseDurationMs`, in seconds. */
+export function parseSeconds(text: string): number {
+  return parseDurationMs(text) / 1e3;
+}
+
 /** A whole number, 0 or more. */
 export function parseInteger(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');

@@ -8,7 +8,7 @@ import type { CocoResult } from '../../evaluation/coco-dataset.js';
 import { categoryIdsOfLabels, toCocoResults } from '../../evaluation/coco-results.js';
 import { evaluate, type EvaluationReport } from '../../evaluation/evaluate.js';
 import { readDataset } from '../../sources/dataset/read-dataset.js';
-import { parseFraction } from '../arguments.js';
+import { parseFraction, parseSeconds } from '../arguments.js';
 import { toCocoDataset } from '../ground-truth.js';
 import { DEFAULT_MODEL } from '../definitions.js';
 import { createLog } from '../log.js';
@@ -16,6 +16,7 @@ import { openStore } from '../models.js';
 import { Pipeline } from '../pipeline.js';
 import { addPlacementOptions } from '../placement-options.js';
 import type { RobustnessOptions } from '../robustness/eval-robustness.js';
+import type { TrackingEvalOptions } from '../tracking/eval-tracking.js';
 import { print, progressBar, textTable } from '../terminal.js';
 
 /** Low, so that the whole precision-recall curve is there: a higher one cuts its tail off. */
@@ -26,14 +27,22 @@ const COCO_MAX_DETECTIONS = 100;
 export function addEval(program: Command): void {
   const command = program
     .command('eval')
-    .description('Score a model on a dataset as COCO does: mAP50, mAP50-95, by class and by size, with confidence intervals. With --attack or --guard: how it stands adversarial patches.')
-    .argument('<dataset>', 'folder: COCO, MOTChallenge or KITTI tracking; with --attack or --guard also a video with gt.txt beside it')
+    .description('Score a model on a dataset as COCO does: mAP50, mAP50-95, by class and by size, with confidence intervals. With --attack or --guard: how it stands adversarial patches. With --format mot: how well it and the tracker follow people.')
+    .argument('<dataset>', 'folder: COCO, MOTChallenge or KITTI tracking; with --attack, --guard or --format mot also a video with gt.txt beside it')
+    .addOption(new Option('--format <what>', 'coco scores boxes, mot scores tracks').choices(['coco', 'mot']).default('coco'))
     .option('--model <id>', 'model id or path', DEFAULT_MODEL)
     .option('--confidence <0..1>', 'confidence threshold', parseFraction, EVALUATION_CONFIDENCE)
     .option('--iou <0..1>', "threshold of non-maximum suppression (the model's own)", parseFraction)
     .option('--best-class', 'one class a box, the best; otherwise every class over the threshold counts, as usual for COCO')
-    .option('--results <file>', 'write the detections in the format of COCO results (without --attack and --guard)')
+    .option('--results <file>', 'coco: write the detections there, in the format of COCO results (without --attack and --guard); mot: score the tracks in it, in the format of MOTChallenge')
     .option('--json', 'print JSON')
+    .optionsGroup('Tracks (--format mot):')
+    .option('--drop <0..1>', 'also: what is left when so many frames are dropped at random (--seed)', parseFraction)
+    .option('--low-share <0..1>', 'of the threshold: down to here boxes continue a track (0.4)', parseFraction)
+    .option('--confirm <time>', 'a track that is seen over so long is confirmed (0.2s)', parseSeconds)
+    .option('--keep <time>', "a track that isn't seen is kept for so long (1s)", parseSeconds)
+    .option('--min-iou <0..1>', 'least overlap of a box with where its track is expected (0.2)', parseFraction)
+    .option('--write-tracks <file>', 'write the tracks in the format of MOTChallenge')
     .optionsGroup('Under attack:')
     .option('--attack <patch>', 'the picture of a patch, or a folder of them: attack the dataset and measure')
     .addOption(new Option('--guard <what>', 'the guard (the default with --attack), no defence, or local gradient smoothing as a baseline').choices(['on', 'off', 'lgs']))
@@ -46,7 +55,14 @@ export function addEval(program: Command): void {
   addPlacementOptions(command).action(evaluateWhatIsAsked);
 }
 
-async function evaluateWhatIsAsked(data: string, options: RobustnessOptions): Promise<void> {
+type EvalOptions = RobustnessOptions & TrackingEvalOptions & { readonly format: 'coco' | 'mot' };
+
+async function evaluateWhatIsAsked(data: string, options: EvalOptions): Promise<void> {
+  if (options.format === 'mot') {
+    if (options.attack !== undefined || options.guard !== undefined || options.pareto) throw new AppError('ERR_USAGE', 'Expected --format mot without --attack, --guard and --pareto');
+    const { evaluateTracking } = await import('../tracking/eval-tracking.js');
+    return evaluateTracking(data, options);
+  }
   if (options.attack === undefined && options.guard === undefined && !options.pareto) return evaluateModel(data, options);
   const { evaluateRobustness } = await import('../robustness/eval-robustness.js');
   return evaluateRobustness(data, options);

@@ -46,10 +46,15 @@ const MOST_UNCOMPRESSED_BYTES = 1e9;
  * @throws AppError ERR_FILE_NOT_FOUND, ERR_USAGE (a truth for a folder), and as `readDataset` and `extractVideo`.
  */
 export async function openDataset(path: string, { truth, onExtract }: OpenOptions = {}): Promise<OpenedDataset> {
-  const found = (await isFolder(path)) ? await videoInFolder(path, truth) : { video: path, truth: truth ?? join(dirname(path), TRUTH_FILE) };
+  const found = await videoWithTruth(path, truth);
   if (found) return extractVideo(found, onExtract);
   if (truth !== undefined) throw new AppError('ERR_USAGE', `Expected a video for the ground truth ${truth} but ${path} is a dataset with its own.`);
   return { dataset: await readDataset(path), video: undefined, close: () => undefined };
+}
+
+/** A video and its ground truth, by the name of the video or of a folder with both; undefined for a folder of pictures. @throws AppError ERR_DATASET_INVALID (several videos) */
+export async function videoWithTruth(path: string, truth?: string): Promise<VideoWithTracks | undefined> {
+  return (await isFolder(path)) ? videoInFolder(path, truth) : { video: path, truth: truth ?? join(dirname(path), TRUTH_FILE) };
 }
 
 /** A folder that holds one video beside its truth, and isn't a dataset of pictures. */

@@ -1,0 +1,128 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { AppError } from '../../core/errors.js';
+import { SeededRandom } from '../../core/seeded-random.js';
+import { categoryIdsOfLabels } from '../../evaluation/coco-results.js';
+import { formatMotRows, type MotRow } from '../../evaluation/tracking/mot-format.js';
+import { type ScoredSequence, scoredSequence } from '../../evaluation/tracking/mot-sequence.js';
+import { scoreTracks, type TrackScore } from '../../evaluation/tracking/score-tracks.js';
+import { type DetectedFrame, type FollowedBox, followFrames } from '../../tracking/follow.js';
+import { TRACKING_DEFAULTS, type TrackingOptions } from '../../tracking/tracker-options.js';
+import { lowThreshold } from '../../tracking/tracker-stage.js';
+import { openStore } from '../models.js';
+import { print } from '../terminal.js';
+import { detectFrames } from './detect-frames.js';
+import { type MotInput, openMotInput, readMotFile } from './mot-input.js';
+import { trackingJson } from './tracking-json.js';
+import { trackingText } from './tracking-text.js';
+
+export interface TrackingEvalOptions {
+  readonly model: string;
+  readonly iou?: number;
+  readonly gt?: string;
+  /** The user's confidence threshold; the model's own where absent. */
+  readonly threshold?: number;
+  readonly results?: string;
+  readonly writeTracks?: string;
+  readonly drop?: number;
+  readonly seed: number;
+  readonly lowShare?: number;
+  readonly confirm?: number;
+  readonly keep?: number;
+  readonly minIou?: number;
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+/** Results with what they score. */
+export interface ScoredTracks {
+  readonly rows: readonly MotRow[];
+  readonly sequence: ScoredSequence;
+  readonly score: TrackScore;
+}
+
+/** The same tracker on what is left when frames are dropped at random. */
+export interface DroppedTracks {
+  readonly share: number;
+  readonly seed: number;
+  readonly kept: ScoredTracks;
+  /** On all frames: those that were dropped have no boxes. */
+  readonly all: ScoredTracks;
+}
+
+/** How the tracks came about, where they are ours. */
+export interface TrackedRun {
+  readonly model: string;
+  readonly threshold: number;
+  readonly tracking: TrackingOptions;
+  /** Of each frame, microseconds of the tracker. */
+  readonly costUs: readonly number[];
+}
+
+export interface TrackingEvaluation {
+  readonly input: MotInput;
+  /** Undefined where the tracks came from a file. */
+  readonly run: TrackedRun | undefined;
+  readonly full: ScoredTracks;
+  readonly dropped: DroppedTracks | undefined;
+}
+
+/** MOTChallenge scores pedestrians. */
+const PERSON = { id: 1, name: 'person' };
+
+/** `lynceus eval --format mot`: scores the tracks of a model on a recording, or those of a file. @throws AppError of the data, the model or the run */
+export async function evaluateTracking(data: string, options: TrackingEvalOptions): Promise<void> {
+  if (options.report !== undefined) await mkdir(resolve(options.report), { recursive: true });
+  const input = await openMotInput(data, options.gt);
+  const evaluation = options.results === undefined ? await evaluateModel(input, options) : await evaluateFile(input, options.results, options);
+  if (options.writeTracks !== undefined) await writeFile(options.writeTracks, formatMotRows(evaluation.full.rows));
+  if (options.json) print(JSON.stringify(trackingJson(evaluation), null, 2));
+  else print(trackingText(evaluation));
+}
+
+async function evaluateFile(input: MotInput, path: string, { drop }: TrackingEvalOptions): Promise<TrackingEvaluation> {
+  if (drop !== undefined) throw new AppError('ERR_USAGE', 'Expected --drop without --results: tracks of a file are not made here');
+  return { input, run: undefined, full: score(input, await readMotFile(path), input.frames), dropped: undefined };
+}
+
+async function evaluateModel(input: MotInput, options: TrackingEvalOptions): Promise<TrackingEvaluation> {
+  const store = openStore();
+  const { manifest } = await store.resolve(options.model);
+  const isPerson = categoryIdsOfLabels(manifest.labels, [PERSON]).map((id) => id === PERSON.id);
+  if (!isPerson.includes(true)) throw new AppError('ERR_DATASET_INVALID', `${options.model} has no label ${PERSON.name}`, { fix: 'MOTChallenge scores pedestrians: take a model that finds people.' });
+  const threshold = options.threshold ?? manifest.defaults.confidenceThreshold;
+  const tracking = trackingOf(options);
+  const tracker = { ...tracking, confidenceThreshold: threshold };
+  const { frames } = await detectFrames(input, { model: options.model, confidenceThreshold: lowThreshold(tracker), iouThreshold: options.iou, store });
+  const { boxes, costUs } = followFrames(frames, tracker);
+  const dropped = options.drop === undefined ? undefined : evaluateDropped(input, frames, options.drop, options.seed, (kept) => toRows(followFrames(kept, tracker).boxes, isPerson));
+  return { input, run: { model: options.model, threshold, tracking, costUs }, full: score(input, toRows(boxes, isPerson), input.frames), dropped };
+}
+
+function trackingOf({ lowShare, confirm, keep, minIou }: TrackingEvalOptions): TrackingOptions {
+  return {
+    lowShare: lowShare ?? TRACKING_DEFAULTS.lowShare,
+    confirmSeconds: confirm ?? TRACKING_DEFAULTS.confirmSeconds,
+    keepSeconds: keep ?? TRACKING_DEFAULTS.keepSeconds,
+    minIou: minIou ?? TRACKING_DEFAULTS.minIou,
+  };
+}
+
+function evaluateDropped(input: MotInput, frames: readonly DetectedFrame[], share: number, seed: number, track: (kept: readonly DetectedFrame[]) => MotRow[]): DroppedTracks {
+  const random = new SeededRandom(seed);
+  const kept = frames.filter(() => !random.chance(share));
+  const rows = track(kept);
+  return { share, seed, kept: score(input, rows, kept.map(({ frame }) => frame)), all: score(input, rows, input.frames) };
+}
+
+function score({ truth }: MotInput, rows: readonly MotRow[], frames: readonly number[]): ScoredTracks {
+  const sequence = scoredSequence(truth, rows, frames);
+  return { rows, sequence, score: scoreTracks(sequence) };
+}
+
+/** Pixels count from 1 there. */
+function toRows(boxes: readonly FollowedBox[], isPerson: readonly boolean[]): MotRow[] {
+  return boxes
+    .filter(({ classId }) => isPerson[classId])
+    .map(({ frame, trackId, xyxy: [left, top, right, bottom], confidence }) => ({ frame, id: trackId, xywh: [left + 1, top + 1, right - left, bottom - top], flag: confidence, classId: undefined }));
+}
