@@ -88,6 +88,7 @@ export class Controller {
   #seen: Seen[] = [];
   #wanted: number;
   #hint = 1;
+  #hintUnit: number | undefined;
   #lastMoveMs = -Infinity;
   #lastUp: StepUp | undefined;
   #patienceMs = FIRST_PATIENCE_MS;
@@ -118,7 +119,16 @@ export class Controller {
   /** Speed of the CPU as something else than the ledger tells it, in any unit that stays the same: known before a frame shows it. */
   setSpeedHint(speed: number): void {
     assert(speed > 0, `a speed is above 0, got ${speed}`);
-    this.#hint = speed;
+    // The first reading says what the frames before it were worked on at.
+    this.#hintUnit ??= speed;
+    this.#hint = speed / this.#hintUnit;
+  }
+
+  /** A point that was decided for can't be had: frames stay where they are, and it isn't asked for again for a long time. */
+  moveFailed(active: number, failed: number, atMs: number): void {
+    this.#wanted = active;
+    this.#before = undefined;
+    if (failed > active) this.#barred = { from: failed, untilMs: atMs + MAX_PATIENCE_MS, slowness: this.#slowness(FAST) };
   }
 
   /** An inferred frame came out. @returns a move, where one is due; frames may go on at the old point until the new one is ready. */

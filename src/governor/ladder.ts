@@ -22,15 +22,19 @@ export function frameMsOf({ detectMs, every }: Pick<Rung, 'detectMs' | 'every'>)
 }
 
 /**
- * The points that are worth having, cheapest first: each costs more than the one before it and is more accurate. What costs as much as
- * another and finds less is left out.
+ * The points that are worth having, cheapest first. What costs more than another and finds no more is left out.
+ *
+ * @param noise differences of accuracy up to this say nothing: a dearer point that seems worse by so little stays, since each step that
+ * is missing makes the time less even.
  */
-export function buildLadder<R extends Rung>(rungs: readonly R[]): R[] {
+export function buildLadder<R extends Rung>(rungs: readonly R[], noise = 0): R[] {
   const byCost = rungs.toSorted((a, b) => frameMsOf(a) - frameMsOf(b) || b.accuracy - a.accuracy);
   const ladder: R[] = [];
+  let best = -Infinity;
   for (const rung of byCost) {
     const below = ladder.at(-1);
-    if (below && rung.accuracy <= below.accuracy) continue;
+    if (rung.accuracy + noise <= best) continue;
+    best = Math.max(best, rung.accuracy);
     if (below && frameMsOf(rung) < frameMsOf(below) * LEAST_STEP) ladder.pop();
     ladder.push(rung);
   }

@@ -14,8 +14,8 @@ describe('steps and ramps', () => {
 
   test.each([80, 60, 40])('a step to %i % is answered within three frames, in one move', (percent) => {
     const { moves, frames } = live({ ladder: LADDER, target: TARGET }, 6000, (atMs) => (atMs < 2000 ? 1 : percent / 100));
-    expect(moves[0]).toMatchObject({ decision: { reason: percent === 80 ? expect.stringMatching(/breach|slower/) : 'breach' } });
-    if (percent < 80) expect(moves[0]!.atMs).toBeLessThanOrEqual(2000 + 2 * 40);
+    expect(moves[0]!.decision.reason).toBe('breach');
+    expect(moves[0]!.atMs).toBeLessThanOrEqual(2000 + 2 * 40);
     expect(late(frames.filter(({ atMs }) => atMs > 2500))).toBe(0);
     expect(moves.length).toBeLessThanOrEqual(3);
   });
@@ -51,7 +51,8 @@ describe('steps and ramps', () => {
 
   test('a hint of another speed moves with the first frame that has time to be looked at', () => {
     const { controller } = live({ ladder: LADDER, target: TARGET }, 1000, () => 1);
-    controller.setSpeedHint(0.5);
+    controller.setSpeedHint(3_200_000);
+    controller.setSpeedHint(1_600_000);
     const sample = { atMs: 1000, point: LADDER.length - 1, serviceMs: 20, latencyMs: 22 };
     // The frame was worked on before the CPU slowed down: the hint alone makes it a breach.
     const decision = controller.observe(sample);

@@ -1,0 +1,154 @@
+import { monotonicMs } from '../../core/clock.js';
+import { AppError } from '../../core/errors.js';
+import type { FrameFormat } from '../../core/frame.js';
+import type { Logger } from '../../core/logger.js';
+import type { DecodeThresholds } from '../../detector/decoder.js';
+import { DetectorService } from '../../detector/detector-service.js';
+import type { WorkerSettings } from '../../detector/model-workers.js';
+import { createCpuSpeedReader } from '../../governor/cpu-speed.js';
+import { GovernedDetector } from '../../governor/governed-detector.js';
+import { accuracyRank, buildLadder } from '../../governor/ladder.js';
+import type { OperatingPoint, PointNetwork } from '../../governor/operating-point.js';
+import { parseTarget, type Target, targetText } from '../../governor/target.js';
+import { LimitedLog } from '../../graph/limited-log.js';
+import type { InstalledModel, ModelStore } from '../../model-store/store.js';
+import { measureNetworks } from './measure-networks.js';
+import { type Network, networksOf } from './networks.js';
+import { freshTimes, type PointAccuracy, pointFilePath, readPointFile, writePointFile } from './point-file.js';
+
+/** Frames between inferences at most, unless the floor says otherwise: boxes of older inferences are guesses. */
+const MOST_EVERY = 4;
+/** AP50 that differs by less differs by the pictures it was measured on. */
+const ACCURACY_NOISE = 0.01;
+/** What is left of AP50 with each more frame that boxes are moved, where nobody has measured it. */
+const MOVED_SHARE = 0.97;
+
+/** What a stream says of its governor. */
+export interface GovernorDefinition {
+  readonly target: string;
+  readonly floor?: number | { readonly sidePx?: number | undefined; readonly every?: number | undefined; readonly ap50?: number | undefined } | undefined;
+}
+
+export interface GovernedMaking {
+  readonly governor: GovernorDefinition;
+  readonly store: Pick<ModelStore, 'list' | 'resolve' | 'resized'>;
+  readonly model: InstalledModel;
+  readonly format: FrameFormat;
+  readonly settings: WorkerSettings;
+  readonly thresholds: DecodeThresholds;
+  /** See `GovernedDetectorOptions`. */
+  readonly countsWaiting: boolean;
+  readonly emulatedSpeed: SharedArrayBuffer | undefined;
+  readonly log: Logger;
+}
+
+/** What a governed stream may stand on, and what is known of it. */
+export interface Points {
+  /** Cheapest first. */
+  readonly ladder: readonly OperatingPoint[];
+  /** Networks of the model that were looked at, and their times in the same order. */
+  readonly networks: readonly Network[];
+  readonly timesMs: readonly number[];
+  /** Where accuracies were measured. */
+  readonly accuracy: PointAccuracy | null;
+  /** Where all of that is kept. */
+  readonly path: string;
+}
+
+/**
+ * The ladder of a governed stream. What wasn't measured on this machine is measured now.
+ *
+ * @throws AppError `ERR_CONFIG_INVALID` where the floor is above all that there is
+ */
+export async function makePoints(making: GovernedMaking, onProgress?: (share: number) => void): Promise<Points> {
+  const { governor, store, model, format, settings, thresholds } = making;
+  const floor = floorOf(governor);
+  const networks = await networksOf(store, model, { floorSidePx: floor.sidePx, sameAnchors: thresholds.anchorsOff !== undefined });
+  const path = pointFilePath(networks[0]!, format, settings);
+  const file = await readPointFile(path);
+  const accuracy = file?.accuracy ?? null;
+  const timesMs = freshTimes(file, networks) ?? (await measure(networks, path, accuracy, making, onProgress));
+  const points = networks.flatMap((network, i) => pointsOf(network, timesMs[i]!, making));
+  const known = accuracy && networks.every(({ name }) => accuracy.ap50[name] !== undefined) ? accuracy : undefined;
+  const accurate = points.map((point) => ({ ...point, accuracy: known ? measuredAccuracy(known, point) : point.accuracy }));
+  const ladder = buildLadder(accurate.filter((point) => isAboveFloor(point, floor, known)), known ? ACCURACY_NOISE : 0);
+  if (ladder.length === 0) throw new AppError('ERR_CONFIG_INVALID', `No operating point of ${model.manifest.id} has an AP50 of ${floor.ap50}`, { fix: 'Lower governor.floor.ap50.' });
+  return { ladder, networks, timesMs, accuracy, path };
+}
+
+/** The governed detector of a stream. @throws AppError as `makePoints`, or of a model */
+export async function makeGoverned(making: GovernedMaking): Promise<GovernedDetector> {
+  const { ladder } = await makePoints(making);
+  const { settings, countsWaiting, model, log } = making;
+  const target = targetOf(making.governor);
+  const limitedLog = new LimitedLog(log);
+  log.info({ model: model.manifest.id, points: ladder.length, target: targetText(target) }, `Governed, from ${ladder[0]!.name} to ${ladder.at(-1)!.name}`);
+  return GovernedDetector.start({
+    points: ladder,
+    target,
+    countsWaiting,
+    sessions: settings.mode === 'latency' ? 1 : settings.cores,
+    readCpuSpeed: await createCpuSpeedReader(),
+    onFailed: (point, { code, message }) => limitedLog.warn(`governor:${code}`, monotonicMs(), { model: model.manifest.id, point: point.name, code }, `An operating point can't be had: ${message}`),
+  });
+}
+
+/** @throws AppError `ERR_CONFIG_INVALID` */
+export function targetOf({ target }: GovernorDefinition): Target {
+  const parsed = parseTarget(target);
+  if (parsed) return parsed;
+  throw new AppError('ERR_CONFIG_INVALID', `governor.target: expected a latency or a rate but found '${target}'`, { fix: 'Write 25ms or 20fps.' });
+}
+
+interface Floor {
+  readonly sidePx?: number | undefined;
+  readonly every?: number | undefined;
+  readonly ap50?: number | undefined;
+}
+
+function floorOf({ floor }: GovernorDefinition): Floor {
+  return typeof floor === 'number' ? { sidePx: floor } : (floor ?? {});
+}
+
+function isAboveFloor({ accuracy }: OperatingPoint, { ap50 }: Floor, known: PointAccuracy | undefined): boolean {
+  if (ap50 === undefined) return true;
+  if (known) return accuracy >= ap50;
+  throw new AppError('ERR_CONFIG_INVALID', 'governor.floor.ap50: the accuracy of the operating points has not been measured on this machine', {
+    fix: 'Measure it: lynceus bench <video> --governor <target> --gt <ground truth>.',
+  });
+}
+
+async function measure(networks: readonly Network[], path: string, accuracy: PointAccuracy | null, making: GovernedMaking, onProgress?: (share: number) => void): Promise<number[]> {
+  const { model, format, settings, thresholds, log } = making;
+  log.info({ model: model.manifest.id, networks: networks.length }, 'Measuring operating points; the next start finds the figures');
+  const timesMs = await measureNetworks(networks, format, settings, thresholds, onProgress);
+  const detectMs = Object.fromEntries(networks.map(({ name, sha256 }, i) => [name, { sha256, ms: timesMs[i]! }]));
+  await writePointFile(path, { detectMs, accuracy });
+  return timesMs;
+}
+
+/** One for each rhythm: they share the network. */
+function pointsOf(network: Network, detectMs: number, { governor, settings, format, emulatedSpeed }: GovernedMaking): OperatingPoint[] {
+  const { manifest, preparedPath } = network;
+  const shared: PointNetwork = { prepare: () => DetectorService.start({ manifest, modelPath: preparedPath, frameSize: format.size, emulatedSpeed, ...settings }) };
+  return rhythmsOf(targetOf(governor), settings, floorOf(governor)).map((every) => ({
+    name: every === 1 ? network.name : `${network.name}/${every}`,
+    detectMs,
+    every,
+    accuracy: accuracyRank({ ...network, every }),
+    network: shared,
+  }));
+}
+
+/**
+ * Skipping makes no inferred frame faster, so it helps a rate and no latency; and boxes are moved from one frame to the next, which
+ * frames side by side don't know of each other.
+ */
+function rhythmsOf({ kind }: Target, { mode }: WorkerSettings, { every = MOST_EVERY }: Floor): number[] {
+  const most = kind === 'rate' && mode === 'latency' ? every : 1;
+  return Array.from({ length: most }, (_, i) => i + 1);
+}
+
+function measuredAccuracy({ ap50 }: PointAccuracy, { name, every }: OperatingPoint): number {
+  return ap50[name] ?? ap50[name.replace(/\/\d+$/, '')]! * MOVED_SHARE ** (every - 1);
+}

@@ -1,0 +1,93 @@
+import { readFile } from 'node:fs/promises';
+import { AppError } from '../../core/errors.js';
+import type { ModelManifest } from '../../core/manifest.js';
+import type { Size } from '../../core/size.js';
+import { anchorCountOf } from '../../detector/anchor-mask.js';
+import type { PointFacts } from '../../governor/ladder.js';
+import type { InstalledModel, ModelStore } from '../../model-store/store.js';
+import { precisionOf } from '../../picker/variants.js';
+
+/** Sides of a network's input are multiples of the coarsest stride that detectors usually have. */
+const SIDE_STEP_PX = 32;
+/** Of the model's own side: below it scaling skips pixels, and what is small in the picture is gone. */
+const LEAST_SCALE = 0.5;
+/** Sizes that cost nearly the same are one. */
+const LEAST_PIXEL_RATIO = 1.05;
+
+/** A way to run a model: a relative of it at a size. */
+export interface Network extends Pick<PointFacts, 'pixelShare' | 'precision' | 'isPruned'> {
+  /** Name of its points. */
+  readonly name: string;
+  readonly model: string;
+  readonly sha256: string;
+  readonly manifest: ModelManifest;
+  readonly preparedPath: string;
+}
+
+export interface NetworkOptions {
+  /** Longer side of the smallest input, pixels; half the model's own where absent. */
+  readonly floorSidePx: number | undefined;
+  /** Only networks with the model's own anchors: a choice among them holds for no others. */
+  readonly sameAnchors: boolean;
+}
+
+/**
+ * All networks that a governed stream of a model may run, its own first: the model and what was made of it (8-bit, fewer anchors), each at
+ * several sizes. Sizes that a network can't work at are left out.
+ */
+export async function networksOf(store: Pick<ModelStore, 'list' | 'resolve' | 'resized'>, model: InstalledModel, options: NetworkOptions): Promise<Network[]> {
+  const networks: Network[] = [];
+  const own = model.manifest.input;
+  for (const relative of [model, ...(await relativesOf(store, model, options))]) {
+    const precision = precisionOf(await readFile(relative.modelPath));
+    const isPruned = anchorCountOf(relative.manifest) < anchorCountOf(model.manifest);
+    for (const size of sizesOf(own, options.floorSidePx)) {
+      const sized = await sizedOrNone(store, relative, size);
+      if (!sized) continue;
+      const { id, sha256 } = relative.manifest;
+      const isOwn = size.width === own.width && size.height === own.height;
+      networks.push({ ...sized, model: id, sha256, name: isOwn ? id : `${id}-${size.width}x${size.height}`, precision, isPruned, pixelShare: (size.width * size.height) / (own.width * own.height) });
+    }
+  }
+  return networks;
+}
+
+/** Sizes from a model's own down, one side and the other by turns: each costs a little less than the one before. */
+export function sizesOf(own: Size, floorSidePx = 0): Size[] {
+  const sizes: Size[] = [own];
+  let size = own;
+  for (;;) {
+    const isWidthNext = size.width / own.width >= size.height / own.height;
+    size = isWidthNext ? { ...size, width: size.width - SIDE_STEP_PX } : { ...size, height: size.height - SIDE_STEP_PX };
+    if (size.width < own.width * LEAST_SCALE || size.height < own.height * LEAST_SCALE || Math.max(size.width, size.height) < floorSidePx) return sizes;
+    if (pixelsOf(sizes.at(-1)!) / pixelsOf(size) >= LEAST_PIXEL_RATIO) sizes.push(size);
+  }
+}
+
+function pixelsOf({ width, height }: Size): number {
+  return width * height;
+}
+
+/** Installed models that were made of this one and take the same frames. */
+async function relativesOf(store: Pick<ModelStore, 'list' | 'resolve'>, { manifest }: InstalledModel, { sameAnchors }: NetworkOptions): Promise<InstalledModel[]> {
+  const candidates = (await store.list()).filter((listed) => listed.manifest && isRelative(listed.manifest, manifest));
+  const fitting = candidates.filter((listed) => !sameAnchors || anchorCountOf(listed.manifest!) === anchorCountOf(manifest));
+  return Promise.all(fitting.map(({ id }) => store.resolve(id)));
+}
+
+function isRelative(other: ModelManifest, own: ModelManifest): boolean {
+  const { width, height, fit, padValue } = other.input;
+  const takesSameFrames = width === own.input.width && height === own.input.height && fit === own.input.fit && padValue === own.input.padValue;
+  return other.lineage.parent === own.id && takesSameFrames && other.labels.join('\n') === own.labels.join('\n');
+}
+
+async function sizedOrNone(store: Pick<ModelStore, 'resized'>, model: InstalledModel, size: Size): Promise<Pick<InstalledModel, 'manifest' | 'preparedPath'> | undefined> {
+  const { width, height } = model.manifest.input;
+  if (size.width === width && size.height === height) return model;
+  try {
+    return await store.resized(model, size);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'ERR_MODEL_UNSUPPORTED_OP') return undefined;
+    throw error;
+  }
+}

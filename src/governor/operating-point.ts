@@ -1,0 +1,27 @@
+import type { Frame } from '../core/frame.js';
+import type { DecodeThresholds } from '../detector/decoder.js';
+import type { DetectResponse } from '../detector/detector-worker.js';
+import type { Rung } from './ladder.js';
+
+/** A network that is loaded and warm. */
+export interface PointRunner {
+  /** @throws AppError `ERR_INFERENCE_FAILED`, `ERR_WORKER_DIED` */
+  detect(frame: Frame, thresholds: DecodeThresholds): Promise<{ readonly response: DetectResponse; readonly worker: string }>;
+  close(): Promise<void>;
+}
+
+/**
+ * What operating points run. Points that differ in nothing but how often they infer share one.
+ *
+ * A network that has several speeds of its own (one set of weights with a mask of channels, chosen at run time) is one object for each of
+ * them, whose `prepare` sets the mask and gives a runner on the same weights: nothing here depends on a runner having memory of its own.
+ */
+export interface PointNetwork {
+  /** Loads and warms up; may take as long as it takes, frames go on at the point before. @throws AppError of the model */
+  prepare(): Promise<PointRunner>;
+}
+
+/** A rung of a ladder that can be stood on. */
+export interface OperatingPoint extends Rung {
+  readonly network: PointNetwork;
+}
