@@ -1,23 +1,40 @@
 import { DetectorService } from '../detector/detector-service.js';
 import type { WorkerSettings } from '../detector/model-workers.js';
+import type { GovernedDetector } from '../governor/governed-detector.js';
 import { GuardService } from '../guard/guard-service.js';
 import type { DeliveryThresholds } from '../guard/passes.js';
 import type { GuardedModel, InstalledModel } from '../model-store/store.js';
+import { type GovernedMaking, makeGoverned } from './governor/make-governed.js';
 
 /** Workers by model and settings, so that streams with the same ones share them. */
 export class DetectorServices {
+  readonly #emulatedSpeed: SharedArrayBuffer | undefined;
+  readonly #governed: GovernedDetector[] = [];
   readonly #detectors = new Map<string, Promise<DetectorService>>();
   readonly #guards = new Map<string, Promise<GuardService>>();
 
+  /** @param emulatedSpeed of an `EmulatedSpeed`, for studies. Guards keep the machine's own speed. */
+  constructor(emulatedSpeed?: SharedArrayBuffer) {
+    this.#emulatedSpeed = emulatedSpeed;
+  }
+
   get({ manifest, preparedPath }: InstalledModel, settings: WorkerSettings): Promise<DetectorService> {
-    return known(this.#detectors, [preparedPath, settings], () => DetectorService.start({ manifest, modelPath: preparedPath, ...settings }));
+    return known(this.#detectors, [preparedPath, settings], () => DetectorService.start({ manifest, modelPath: preparedPath, emulatedSpeed: this.#emulatedSpeed, ...settings }));
   }
 
   getGuarded({ manifest, tappedPath, tap, profile }: GuardedModel, thresholds: DeliveryThresholds, settings: WorkerSettings): Promise<GuardService> {
     return known(this.#guards, [tappedPath, settings, thresholds, profile], () => GuardService.start({ manifest, modelPath: tappedPath, tap, profile, thresholds, ...settings }));
   }
 
+  /** Of one stream alone: its network changes with the time of its frames. */
+  async getGoverned(making: Omit<GovernedMaking, 'emulatedSpeed'>): Promise<GovernedDetector> {
+    const detector = await makeGoverned({ ...making, emulatedSpeed: this.#emulatedSpeed });
+    this.#governed.push(detector);
+    return detector;
+  }
+
   async close(): Promise<void> {
+    await Promise.all(this.#governed.map((detector) => detector.close()));
     const services = await Promise.allSettled([...this.#detectors.values(), ...this.#guards.values()]);
     await Promise.all(services.map(async (outcome) => (outcome.status === 'fulfilled' ? outcome.value.close() : undefined)));
   }

@@ -7,6 +7,7 @@ import type { Sink } from '../core/sink.js';
 import type { Delivery, Source } from '../core/source.js';
 import type { Stage } from '../core/stage.js';
 import { type PlannedStage, RunningStream, type StreamPlan } from '../graph/running-stream.js';
+import type { EmulatedSpeed } from '../inference/emulated-speed.js';
 import type { ModelStore } from '../model-store/store.js';
 import { type RuntimeIntervals, RuntimeMonitor } from '../timing/runtime-monitor.js';
 import { DetectorServices } from './detector-services.js';
@@ -23,6 +24,8 @@ export interface PipelineOptions {
   readonly sinksFor: (stream: string, delivery: Delivery) => Promise<readonly Sink[]> | readonly Sink[];
   /** Put around the parts of every stream, by who studies it. */
   readonly around?: PartWrappers;
+  /** That detectors are to work at, for studies. */
+  readonly emulatedSpeed?: EmulatedSpeed | undefined;
 }
 
 /** What is put around a pipeline's parts; a part without is used as it is. */
@@ -45,20 +48,21 @@ export class Pipeline {
   readonly streams: RunningStream[] = [];
   readonly pools: FramePool[] = [];
   readonly #options: PipelineOptions;
-  readonly #services = new DetectorServices();
+  readonly #services: DetectorServices;
   readonly #monitor = new RuntimeMonitor();
   readonly #sinks: Sink[] = [];
   readonly #prepared: Prepared[] = [];
 
   private constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#services = new DetectorServices(options.emulatedSpeed?.shared);
   }
 
   /** Loads models and warms them up. @throws AppError of the configuration or of a model */
   static async prepare(definitions: readonly StreamDefinition[], options: PipelineOptions): Promise<Pipeline> {
     const pipeline = new Pipeline(options);
     try {
-      for (const { stages } of definitions) checkStages(stages);
+      for (const { stages, governor } of definitions) checkStages(stages, governor);
       for (const definition of definitions) pipeline.#prepared.push(await pipeline.#prepareStream(definition, definitions.length));
     } catch (error) {
       await pipeline.close();
@@ -99,7 +103,7 @@ export class Pipeline {
   async #prepareStream(definition: StreamDefinition, streamCount: number): Promise<Prepared> {
     const delivery = deliveryOf(definition.source);
     const { store, log } = this.#options;
-    const stages = await makeStages(definition.stages, { store, delivery, streamCount, services: this.#services, isSequence: () => isSequence(definition.source), log });
+    const stages = await makeStages(definition.stages, { store, delivery, streamCount, services: this.#services, isSequence: () => isSequence(definition.source), log, governor: definition.governor });
     return { definition, delivery, stages };
   }
 
@@ -117,8 +121,10 @@ export class Pipeline {
     const sinks = await this.#options.sinksFor(definition.name, delivery);
     this.#sinks.push(...sinks);
     const planned: PlannedStage[] = stages.map(({ id, overflow, stage }) => ({ id, overflow, stage: this.#options.around?.stage?.(stage, id) ?? stage }));
+    const governed = stages.find((stage) => stage.governed)?.governed;
     return {
       name: definition.name,
+      ...(governed && { governed }),
       source,
       stages: planned,
       sinks,

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { StageDefinition } from '../config/stream-definition.js';
+import type { GovernorDefinition, StageDefinition } from '../config/stream-definition.js';
 import { AppError } from '../core/errors.js';
 import type { FrameFormat } from '../core/frame.js';
 import type { Logger } from '../core/logger.js';
 import type { ModelManifest } from '../core/manifest.js';
+import type { Governed } from '../core/operating-point.js';
 import type { Overflow } from '../core/overflow.js';
 import type { Delivery } from '../core/source.js';
 import type { Stage } from '../core/stage.js';
@@ -13,6 +14,8 @@ import type { DecodeThresholds } from '../detector/decoder.js';
 import type { WorkerSettings } from '../detector/model-workers.js';
 import { YoloStage } from '../detector/yolo-stage.js';
 import type { DeliveryThresholds } from '../guard/passes.js';
+import type { GovernedDetector } from '../governor/governed-detector.js';
+import { GovernedDetectStage } from '../governor/governed-detect-stage.js';
 import type { InstalledModel, ModelStore } from '../model-store/store.js';
 import type { TrackingOptions } from '../tracking/tracker-options.js';
 import { lowThreshold, TrackerStage } from '../tracking/tracker-stage.js';
@@ -43,7 +46,9 @@ export type YoloOptions = z.output<typeof yoloOptions>;
 
 /** What stages are made with: the models, and how the machine is shared among the streams of this run. */
 export interface StageMaker {
-  readonly store: Pick<ModelStore, 'resolve' | 'resolveGuarded' | 'resized'>;
+  readonly store: Pick<ModelStore, 'list' | 'resolve' | 'resolveGuarded' | 'resized'>;
+  /** Where the stream's time is governed. */
+  readonly governor?: GovernorDefinition | undefined;
   readonly delivery: Delivery;
   readonly streamCount: number;
   readonly services: DetectorServices;
@@ -58,6 +63,8 @@ export interface MadeStage {
   /** The policy of the edge in front of the stage. */
   readonly overflow: Overflow;
   readonly model: InstalledModel;
+  /** Of a governed detector. */
+  readonly governed?: Governed;
 }
 
 /**
@@ -118,14 +125,15 @@ const KINDS: Readonly<Record<string, StageKind>> = {
  * @throws AppError `ERR_STAGE_UNKNOWN`, `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNKNOWN_KEY`, `ERR_GUARD_PROFILE_MISSING`, or what is wrong with a model.
  */
 export async function makeStages(definitions: readonly StageDefinition[], maker: StageMaker): Promise<MadeStage[]> {
-  checkStages(definitions);
+  checkStages(definitions, maker.governor);
   const made: MadeStage[] = [];
   for (const chain of chainsOf(definitions)) made.push(...(await makeChain(chain, maker)));
   return made;
 }
 
 /** All that can be said of stages before a model is loaded. @throws AppError as `makeStages` */
-export function checkStages(definitions: readonly StageDefinition[]): void {
+export function checkStages(definitions: readonly StageDefinition[], governor?: GovernorDefinition): void {
+  if (governor) checkGovernor(definitions);
   definitions.forEach((definition, i) => {
     const kind = kindOf(definition);
     parseOptions(definition, kind.options);
@@ -143,6 +151,17 @@ function gateWithGuard({ id, kind }: StageDefinition): AppError {
   return new AppError('ERR_CONFIG_INVALID', `Stage '${id}': ${kind} has to see every frame, and the gate.redundancy before its detector leaves frames out`, {
     fix: 'Use one of the two in a chain.',
   });
+}
+
+/** What a governor can be around, for now. */
+function checkGovernor(definitions: readonly StageDefinition[]): void {
+  const detectors = definitions.filter(({ kind }) => kind === 'detector.yolo');
+  if (detectors.length !== 1) {
+    throw new AppError('ERR_CONFIG_INVALID', `A governor keeps the time of one detector, and the stream has ${detectors.length}`, { fix: 'Make a stream of each detector.' });
+  }
+  const guard = definitions.find(({ kind }) => kind === 'guard.patch');
+  if (!guard) return;
+  throw new AppError('ERR_CONFIG_INVALID', `Stage '${guard.id}': guard.patch watches the features of one network, and a governed stream has several`, { fix: 'Leave out governor, or the guard.' });
 }
 
 function kindOf({ id, kind }: StageDefinition): StageKind {
@@ -217,16 +236,33 @@ async function makeYolo(definition: StageDefinition, { gate, tracking }: AroundY
   const overflow = overflowOf(definition, maker.delivery);
   const model = await maker.store.resolve(options.model);
   const settings = settingsOf(options, overflow, maker, false);
-  const service = await maker.services.get(model, settings);
   const { keepConfidence, ...delivered } = forTracking(thresholdsOf(options, model.manifest), tracking);
   const thresholds: DecodeThresholds = { ...delivered, confidenceThreshold: keepConfidence ?? delivered.confidenceThreshold };
-  const detector = new YoloStage(service, thresholds);
-  if (!gate) return [{ id: definition.id, stage: detector, overflow, model }];
-  const gated = await makeRedundancy({ options: parseOptions(gate, gateOptions), stageId: gate.id, detector, model, thresholds, settings, ...maker });
+  const governed = maker.governor && (await makeGoverned({ governor: maker.governor, model, options, thresholds, overflow }, maker));
+  const detector = governed?.stage ?? new YoloStage(await maker.services.get(model, settings), thresholds);
+  const made: MadeStage = { id: definition.id, stage: detector, overflow, model, ...(governed && { governed: governed.detector }) };
+  if (!gate) return [made];
+  const gateSettings = parseOptions(gate, gateOptions);
+  // The model for tiles would be one more, which nobody governs.
+  const gated = await makeRedundancy({ options: governed ? { ...gateSettings, tiles: false } : gateSettings, stageId: gate.id, detector, model, thresholds, settings, ...maker });
   return [
     { id: gate.id, stage: gated.gate, overflow: overflowOf(gate, maker.delivery), model },
-    { id: definition.id, stage: gated.detect, overflow, model },
+    { ...made, stage: gated.detect },
   ];
+}
+
+/** What a governed detector is made of. */
+interface GovernedYolo extends Pick<MadeStage, 'model' | 'overflow'> {
+  readonly governor: GovernorDefinition;
+  readonly options: YoloOptions;
+  readonly thresholds: DecodeThresholds;
+}
+
+/** Works on one frame at a time with all cores, unless told otherwise: that is what keeps a latency, and what moves boxes from frame to frame. */
+async function makeGoverned({ governor, model, options, thresholds, overflow }: GovernedYolo, { services, store, log }: StageMaker): Promise<{ readonly stage: Stage; readonly detector: GovernedDetector }> {
+  const settings: WorkerSettings = { mode: options.mode === 'auto' ? 'latency' : options.mode, cores: options.cores ?? availableParallelism(), prefetch: false };
+  const detector = await services.getGoverned({ governor, store, model, format: formatOf(model), settings, thresholds, countsWaiting: overflow !== 'block', log });
+  return { stage: new GovernedDetectStage(detector, thresholds), detector };
 }
 
 /** A detector and the guard after it: two stages with one set of workers. */

@@ -41,12 +41,36 @@ export const stageSchema = z.strictObject({
   options: z.record(z.string(), z.unknown()).optional().describe('Options of that kind of stage.'),
 });
 
+export const governorSchema = z
+  .strictObject({
+    target: z
+      .string()
+      .regex(/^\d*[1-9]\d*(\.\d+)?\s*(ms|fps)$/, 'Expected a latency such as 25ms or a rate such as 20fps')
+      .describe('What is held: the latency of a frame, from its first byte to its results, or frames a second.'),
+    floor: z
+      .union(
+        [
+          positiveInteger,
+          z.strictObject({
+            sidePx: positiveInteger.optional().describe("Longer side of the model's input, pixels; half its own unless told otherwise."),
+            every: positiveInteger.max(16).optional().describe('Every so many frames are inferred at least (4); the boxes of the others are moved. For a rate only.'),
+            ap50: z.number().min(0).max(1).optional().describe('Measured accuracy that no operating point may be below.'),
+          }),
+        ],
+        'Expected a side in pixels or { sidePx, every, ap50 }',
+      )
+      .optional()
+      .describe("What the governor never goes below: the longer side of the model's input in pixels, or more exactly."),
+  })
+  .describe("Keeps the stream's time steady by moving along operating points of its model.");
+
 export const streamDefinitionSchema = z
   .strictObject({
     $schema: z.string().optional(),
     name,
     source: sourceSchema,
     stages: z.array(stageSchema).min(1).max(32).describe('In order: each takes the results of the one before it.'),
+    governor: governorSchema.optional(),
   })
   .superRefine(({ stages }, context) => {
     const ids = stages.map(({ id }) => id);
@@ -58,6 +82,7 @@ export const streamDefinitionSchema = z
 
 export type SourceDefinition = z.infer<typeof sourceSchema>;
 export type StageDefinition = z.infer<typeof stageSchema>;
+export type GovernorDefinition = z.infer<typeof governorSchema>;
 export type StreamDefinition = z.infer<typeof streamDefinitionSchema>;
 
 /** Every time, loss and metric is booked under a stage's id. */

@@ -1,3 +1,4 @@
+import type { OperatingPointMove } from './operating-point.js';
 import type { DeliveredFrame } from './result.js';
 import type { SourceEvent } from './source.js';
 
@@ -6,5 +7,7 @@ export interface Sink {
   readonly kind: string;
   deliver(frame: DeliveredFrame): void | Promise<void>;
   event?(stream: string, event: SourceEvent): void;
+  /** Of a governed stream: it works at another operating point from the next frame on. */
+  moved?(stream: string, move: OperatingPointMove): void;
   close(): void | Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { GuardReport, PatchFinding } from './guard-report.js';
+import type { MoveReason, OperatingPointReport } from './operating-point.js';
 import type { SourceEvent } from './source.js';
 
 /** How a running stream is drawn: one node a stage, edges with their overflow policy. */
@@ -55,6 +56,13 @@ export interface TrackStats {
   readonly idsGiven: number;
 }
 
+/** What a stream's governor did since the stream began. */
+export interface GovernorStats {
+  /** Where frames are worked on now. */
+  readonly point: OperatingPointReport;
+  readonly moves: readonly { readonly reason: MoveReason; readonly count: number }[];
+}
+
 export interface StreamStats {
   readonly stream: string;
   /** Delivered frames a second over the last seconds. */
@@ -69,6 +77,8 @@ export interface StreamStats {
   readonly guard?: GuardStats;
   /** Where the stream has a tracker, from its first frame on. */
   readonly tracks?: TrackStats;
+  /** Where the stream has a governor. */
+  readonly governor?: GovernorStats;
 }
 
 /** What the server may know of a running stream. */

@@ -3,6 +3,7 @@ import { epochMs, monotonicMs } from '../core/clock.js';
 import { AppError, toAppError } from '../core/errors.js';
 import type { Frame } from '../core/frame.js';
 import type { Logger } from '../core/logger.js';
+import type { Governed, OperatingPointMove } from '../core/operating-point.js';
 import type { Overflow } from '../core/overflow.js';
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
 import type { Sink } from '../core/sink.js';
@@ -32,6 +33,8 @@ export interface StreamPlan {
   readonly labels: readonly string[];
   readonly monitor: RuntimeMonitor;
   readonly log: Logger;
+  /** Of a stream whose time is governed. */
+  readonly governed?: Governed;
 }
 
 /** So many frames lost to a stage in a row are no bad frames but a broken stage. */
@@ -63,6 +66,7 @@ export class RunningStream implements StreamView {
     this.#limitedLog = new LimitedLog(plan.log);
     plan.source.onDropped = (reason, count) => this.#ledger.losses.add(SOURCE_STAGE, reason, count);
     this.#sourceEvents = plan.source.events$.subscribe((event) => this.#onSourceEvent(event));
+    if (plan.governed) plan.governed.onMoved = (move) => this.#onMoved(move);
     this.done = this.#run();
   }
 
@@ -165,6 +169,15 @@ export class RunningStream implements StreamView {
     return { stream: name, result, labels, timings: booked, endToEndMs, emittedEpochMs: epochMs(), droppedSinceLast: this.#ledger.losses.takeSince() };
   }
 
+  #onMoved(move: OperatingPointMove): void {
+    const { name, sinks, log } = this.#plan;
+    this.#ledger.moves.add(move);
+    const fields = { stream: name, from: move.from.name, to: move.to.name, reason: move.reason };
+    if (move.reason === 'floor') log.warn(fields, move.message);
+    else log.info(fields, move.message);
+    for (const sink of sinks) this.#tellSink(sink, () => sink.moved?.(name, move));
+  }
+
   #onSourceEvent(event: SourceEvent): void {
     const { name, sinks, log } = this.#plan;
     this.#lastEvent = event;
@@ -172,14 +185,14 @@ export class RunningStream implements StreamView {
     const fields = { stream: name, state: event.state, ...(event.code ? { code: event.code } : {}), ...(event.retryInMs === undefined ? {} : { retryInMs: Math.round(event.retryInMs) }) };
     if (event.code) log.warn(fields, event.message);
     else log.info(fields, event.message);
-    for (const sink of sinks) this.#tellSink(sink, event);
+    for (const sink of sinks) this.#tellSink(sink, () => sink.event?.(name, event));
   }
 
   /** An output that can't take an event shows its failure at the next frame; an event never ends a stream. */
-  #tellSink(sink: Sink, event: SourceEvent): void {
+  #tellSink(sink: Sink, tell: () => void): void {
     const { name, log } = this.#plan;
     try {
-      sink.event?.(name, event);
+      tell();
     } catch (error) {
       const { code, message } = toAppError(error);
       log.error({ stream: name, sink: sink.kind, code }, message);
@@ -218,6 +231,7 @@ export class RunningStream implements StreamView {
     const ledger = this.#ledger;
     const guard = ledger.guard.stats();
     const tracks = ledger.tracks.stats();
+    const { governed } = this.#plan;
     return {
       stream: this.#plan.name,
       fps: ledger.fps(monotonicMs()),
@@ -229,6 +243,7 @@ export class RunningStream implements StreamView {
       eventLoopDelay: this.#plan.monitor.eventLoopDelay(),
       ...(guard ? { guard } : {}),
       ...(tracks ? { tracks } : {}),
+      ...(governed ? { governor: { point: governed.point, moves: ledger.moves.counts() } } : {}),
     };
   }
 

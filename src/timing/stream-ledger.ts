@@ -2,6 +2,7 @@ import type { StageTiming } from '../core/result.js';
 import type { StageStats, TimeSummary } from '../core/stream-view.js';
 import { GuardCounter } from './guard-counter.js';
 import { LossCounter } from './loss-counter.js';
+import { MoveCounter } from './move-counter.js';
 import { TimeDistribution } from './time-distribution.js';
 import { TrackCounter } from './track-counter.js';
 
@@ -14,6 +15,7 @@ export class StreamLedger {
   readonly losses = new LossCounter();
   readonly guard = new GuardCounter();
   readonly tracks = new TrackCounter();
+  readonly moves = new MoveCounter();
   readonly #stages = new Map<string, { queue: TimeDistribution; service: TimeDistribution; inFlight: number }>();
   readonly #endToEnd = new TimeDistribution();
   readonly #deliveredAtMs = new Float64Array(RECENT_FRAMES);

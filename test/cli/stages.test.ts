@@ -62,6 +62,7 @@ describe('stages', () => {
     const asked: string[] = [];
     const made = await makeStages([{ ...detect, options: { model: tinyModelFolder(folder), cores: 1 } }], {
       store: {
+        list: () => store.list(),
         resolve: (id) => store.resolve(id),
         resized: (model, size) => store.resized(model, size),
         resolveGuarded: (id) => {

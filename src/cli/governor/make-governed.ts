@@ -1,3 +1,4 @@
+import type { GovernorDefinition } from '../../config/stream-definition.js';
 import { monotonicMs } from '../../core/clock.js';
 import { AppError } from '../../core/errors.js';
 import type { FrameFormat } from '../../core/frame.js';
@@ -22,12 +23,6 @@ const MOST_EVERY = 4;
 const ACCURACY_NOISE = 0.01;
 /** What is left of AP50 with each more frame that boxes are moved, where nobody has measured it. */
 const MOVED_SHARE = 0.97;
-
-/** What a stream says of its governor. */
-export interface GovernorDefinition {
-  readonly target: string;
-  readonly floor?: number | { readonly sidePx?: number | undefined; readonly every?: number | undefined; readonly ap50?: number | undefined } | undefined;
-}
 
 export interface GovernedMaking {
   readonly governor: GovernorDefinition;
