@@ -60,7 +60,8 @@ async function makeTile({ model, store, services, settings, thresholds, stageId,
   }
 }
 
-function tileSize({ width, height }: Size): Size {
+/** Of the model for tiles: about half the side. */
+export function tileSize({ width, height }: Size): Size {
   const side = (whole: number): number => Math.min(whole, Math.max(SIDE_STEP_PX, Math.round((whole * TILE_SCALE) / SIDE_STEP_PX) * SIDE_STEP_PX));
   return { width: side(width), height: side(height) };
 }

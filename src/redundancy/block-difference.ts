@@ -1,4 +1,5 @@
 import { BLOCK_CELLS, type BlockGrid } from './block-grid.js';
+import { quantileOf } from './quantile.js';
 import type { Thumbnail } from './thumbnail.js';
 
 /** A gain beyond these is no change of light. */
@@ -6,7 +7,7 @@ const LEAST_GAIN = 0.5;
 const MOST_GAIN = 2;
 /** Blocks that depart from the fit by more than so many times the usual are left out of the next one. */
 const OUTLIER_FACTOR = 3;
-const FITS = 3;
+const FITS = 2;
 /** Below this variance of its blocks a picture says nothing of the gain (grey levels squared). */
 const LEAST_VARIANCE = 25;
 /** Halves of a grey level: rounding accounts for that much. */
@@ -19,19 +20,21 @@ const LEAST_RESIDUAL = 0.5;
  * @param out one number a block.
  */
 export function blockDifferences(grid: BlockGrid, reference: Thumbnail, current: Thumbnail, out: Float32Array): void {
-  const before = blockMeans(grid, reference);
-  const now = blockMeans(grid, current);
-  const relit = relitGreys(fitLight(before, now));
+  const relit = relitGreys(fitLight(blockMeans(grid, reference), blockMeans(grid, current)));
+  const before = reference.cells;
+  const now = current.cells;
   const { columns } = reference;
   for (let row = 0, block = 0; row < grid.rows; row += 1) {
-    for (let column = 0; column < grid.columns; column += 1, block += 1) {
+    let first = (grid.top + row * BLOCK_CELLS) * columns + grid.left;
+    for (let column = 0; column < grid.columns; column += 1, block += 1, first += BLOCK_CELLS) {
       let sum = 0;
-      let cell = (grid.top + row * BLOCK_CELLS) * columns + grid.left + column * BLOCK_CELLS;
-      for (let line = 0; line < BLOCK_CELLS; line += 1, cell += columns) {
-        for (let i = cell; i < cell + BLOCK_CELLS; i += 1) {
-          const difference = current.cells[i]! - relit[reference.cells[i]!]!;
-          sum += difference < 0 ? -difference : difference;
-        }
+      for (let cell = first; cell < first + BLOCK_CELLS * columns; cell += columns) {
+        // Four cells, BLOCK_CELLS, written out: half the time of a loop.
+        sum +=
+          Math.abs(now[cell]! - relit[before[cell]!]!) +
+          Math.abs(now[cell + 1]! - relit[before[cell + 1]!]!) +
+          Math.abs(now[cell + 2]! - relit[before[cell + 2]!]!) +
+          Math.abs(now[cell + 3]! - relit[before[cell + 3]!]!);
       }
       out[block] = sum / BLOCK_CELLS ** 2;
     }
@@ -60,12 +63,12 @@ function blockMeans(grid: BlockGrid, { columns, cells }: Thumbnail): Float32Arra
 
 /** Light now against before: starts from the median difference, so that what moves doesn't count. */
 function fitLight(before: Float32Array, now: Float32Array): Light {
-  const differences = now.map((value, i) => value - before[i]!);
-  let light: Light = { gain: 1, offset: medianOf(differences) };
+  const residuals = new Float32Array(before.length);
+  for (let i = 0; i < before.length; i += 1) residuals[i] = now[i]! - before[i]!;
+  let light: Light = { gain: 1, offset: quantileOf(residuals, 0.5) };
   for (let fit = 0; fit < FITS; fit += 1) {
-    const residuals = before.map((value, i) => Math.abs(now[i]! - light.gain * value - light.offset));
-    const limit = OUTLIER_FACTOR * Math.max(LEAST_RESIDUAL, medianOf(residuals));
-    light = fitLine(before, now, residuals, limit);
+    for (let i = 0; i < before.length; i += 1) residuals[i] = Math.abs(now[i]! - light.gain * before[i]! - light.offset);
+    light = fitLine(before, now, residuals, OUTLIER_FACTOR * Math.max(LEAST_RESIDUAL, quantileOf(residuals, 0.5)));
   }
   return light;
 }
@@ -96,9 +99,7 @@ function fitLine(before: Float32Array, now: Float32Array, residuals: Float32Arra
 
 /** Every grey of before in the light of now. */
 function relitGreys({ gain, offset }: Light): Int16Array {
-  return Int16Array.from({ length: 256 }, (_, grey) => Math.min(255, Math.max(0, Math.round(gain * grey + offset))));
-}
-
-function medianOf(values: Float32Array): number {
-  return values.slice().sort()[values.length >> 1] ?? 0;
+  const relit = new Int16Array(256);
+  for (let grey = 0; grey < relit.length; grey += 1) relit[grey] = Math.min(255, Math.max(0, Math.round(gain * grey + offset)));
+  return relit;
 }

@@ -3,6 +3,7 @@ import type { Size } from '../core/size.js';
 import { blockDifferences } from './block-difference.js';
 import { BLOCK_CELLS, type BlockArea, type BlockGrid, boundsOf, countMarked, dilate, gridOf, markBox } from './block-grid.js';
 import { BoxMover } from './motion/box-mover.js';
+import { MovingLimit } from './motion/moving-limit.js';
 import { areComparable, type Sight, toCells } from './sight.js';
 import { joinTile, type PixelArea, placeTile, type Tile } from './tile.js';
 import { UsualChange } from './usual-change.js';
@@ -56,6 +57,7 @@ interface Surroundings {
 export class RedundancyGate {
   readonly #options: GateOptions;
   readonly #mover = new BoxMover();
+  readonly #movingLimit: MovingLimit;
   #surroundings: Surroundings | undefined;
   /** What the model saw last, place by place; absent before the first inference and after a failed one. */
   #reference: Sight | undefined;
@@ -68,9 +70,12 @@ export class RedundancyGate {
   readonly #comparisons = new WeakMap<Sight, Comparison>();
   /** How the frame that the model has now was compared. */
   #asked: Comparison | undefined;
+  /** What the model found, until somebody needs to know more than its boxes. */
+  #unlearnt: (() => void) | undefined;
 
   constructor(options: GateOptions) {
     this.#options = options;
+    this.#movingLimit = new MovingLimit(options.maxMovedMs);
   }
 
   /** Where time and pixels alone say that the whole picture has to be inferred; undefined where it depends on the boxes. */
@@ -90,9 +95,10 @@ export class RedundancyGate {
     const lastInference = this.#lastInference;
     if (certain || !comparison || !lastInference) return certain ?? { action: 'inferred', reason: 'first' };
     if (comparison.changedShare === 0) return { action: 'reused', reason: 'static' };
+    this.#learnLast();
     const isKnown = this.#isExplained(comparison);
     const movedMs = (sight.ptsUs - lastInference.ptsUs) / 1e3;
-    if (isKnown && movedMs >= 0 && movedMs < this.#options.maxMovedMs) return { action: 'moved', reason: 'motion' };
+    if (isKnown && movedMs >= 0 && movedMs < this.#movingLimit.limitMs) return { action: 'moved', reason: 'motion' };
     const reason = isKnown ? 'motion' : 'changed';
     const tile = this.#tileFor(comparison);
     return tile ? { action: 'tile', reason, tile } : { action: 'inferred', reason };
@@ -112,10 +118,10 @@ export class RedundancyGate {
   seenWhole(sight: Sight, detections: Detections): void {
     if (this.#lastInference !== sight) return;
     const compared = this.#asked;
-    const { grid, usual } = this.#surroundingsOf(sight);
-    this.#nothing = compared ? this.#unexplained(compared, detections) : new Uint8Array(grid.columns * grid.rows);
-    if (compared) usual.learn(compared.differences, compared.changed, this.#nothing);
-    this.#keep(sight, detections);
+    const before = this.#detections;
+    this.#detections = detections;
+    // Where the next frame is inferred whole in any case, this is never asked for.
+    this.#unlearnt = () => this.#learnFrom(sight, before, compared);
   }
 
   /** The model failed on a frame: nothing is known until it has seen one. */
@@ -128,11 +134,11 @@ export class RedundancyGate {
     const compared = this.#comparisons.get(sight);
     const detections = joinTile(this.#mover.move(sight), found, tile, sight.fit, sight.sourceSize);
     if (!detections || !compared) return undefined;
-    this.#nothing = this.#unexplained(compared, detections);
-    this.#surroundingsOf(sight).usual.learn(compared.differences, compared.changed, this.#nothing);
+    const before = this.#detections;
+    this.#detections = detections;
+    this.#learnFrom(sight, before, compared);
     this.#reference = withTile(compared.reference, sight, tile);
     this.#lastInference = sight;
-    this.#keep(sight, detections);
     return detections;
   }
 
@@ -143,9 +149,18 @@ export class RedundancyGate {
     return action === 'moved' ? this.#mover.move(sight) : this.#detections;
   }
 
-  #keep(sight: Sight, detections: Detections): void {
-    this.#detections = detections;
-    this.#mover.seen(sight, detections);
+  #learnLast(): void {
+    this.#unlearnt?.();
+    this.#unlearnt = undefined;
+  }
+
+  /** What the newest boxes say of those of before, and of what changed. */
+  #learnFrom(sight: Sight, before: Detections, compared: Comparison | undefined): void {
+    const { grid, usual } = this.#surroundingsOf(sight);
+    this.#nothing = compared ? this.#unexplained(compared, before) : new Uint8Array(grid.columns * grid.rows);
+    if (compared) usual.learn(compared.differences, compared.changed, this.#nothing);
+    this.#movingLimit.learn(before, this.#mover.move(sight), this.#detections);
+    this.#mover.seen(sight, this.#detections);
   }
 
   #compare(reference: Sight, sight: Sight): Comparison {
@@ -178,9 +193,9 @@ export class RedundancyGate {
   }
 
   /** Blocks that changed for no box of before or of now. */
-  #unexplained({ sight, changed }: Comparison, detections: Detections): Uint8Array {
+  #unexplained({ sight, changed }: Comparison, before: Detections): Uint8Array {
     const boxes = this.#boxBlocks(sight);
-    this.#mark(sight, boxes, detections);
+    this.#mark(sight, boxes, before);
     return changed.map((flag, block) => (flag === 1 && boxes[block] === 0 ? 1 : 0));
   }
 

@@ -1,4 +1,5 @@
 import type { BlockGrid } from './block-grid.js';
+import { quantileOf } from './quantile.js';
 
 /** This share of the blocks shows noise alone, whatever moves in the picture. */
 const NOISE_QUANTILE = 0.2;
@@ -50,7 +51,7 @@ export class UsualChange {
 
   /** Learns from a frame that was compared. @param changed of `changed`. @param meantNothing blocks that changed and where the model found nothing; none where it wasn't asked. */
   learn(differences: Float32Array, changed: Uint8Array, meantNothing?: Uint8Array): void {
-    const noise = Math.min(MOST_USUAL, differences.slice().sort()[Math.floor(NOISE_QUANTILE * differences.length)] ?? 0);
+    const noise = Math.min(MOST_USUAL, quantileOf(differences, NOISE_QUANTILE));
     this.#noise += PICTURE_TRUST * (noise - this.#noise);
     for (let block = 0; block < changed.length; block += 1) {
       const trust = changed[block] === 0 ? BLOCK_TRUST : meantNothing?.[block] === 1 ? CLUTTER_TRUST : 0;
