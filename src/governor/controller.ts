@@ -35,12 +35,17 @@ const TRIM = 1.05;
 /** Frames that a breach is seen in (the middle of three), that a small correction wants, and that are kept. */
 const FAST = 3;
 const SLOW = 8;
-const KEPT = 24;
+const KEPT = 64;
 /** Frames that all have to leave room for a large step up, and what is large, as a share of the time. */
 const SURE = 4;
 const LARGE = 0.12;
 /** Between two small steps up. */
 const CLIMB_MS = 1_500;
+
+/** A step up that had to be taken back soon: so many times as many frames have to leave room for the next, at most, and for how long. */
+const CAUTION = 2;
+const MOST_CAUTION = 16;
+const CAUTION_MS = 10_000;
 
 /** A step up that had to be taken back within so long was a mistake: it isn't tried again for a while, longer each time. */
 const REGRET_MS = 4_000;
@@ -94,6 +99,9 @@ export class Controller {
   #patienceMs = FIRST_PATIENCE_MS;
   #barred: { readonly from: number; readonly untilMs: number; readonly slowness: number } | undefined;
   #isAtFloor = false;
+  /** On a machine whose speed jumps about, a few quick frames say little: 1 to `MOST_CAUTION`. */
+  #caution = 1;
+  #cautionSinceMs = -Infinity;
   /** Slowness just before the last move, where it was steady: what the next frames are compared with. */
   #before: { readonly slowness: number; readonly to: number } | undefined;
 
@@ -172,10 +180,11 @@ export class Controller {
 
   #climb(atMs: number): Decision | undefined {
     const here = this.#framesHere();
-    if (here < SURE) return undefined;
-    const isSlow = here >= SLOW && atMs - this.#lastMoveMs >= CLIMB_MS;
+    const sure = SURE * this.#cautionAt(atMs);
+    if (here < sure) return undefined;
+    const isSlow = here >= Math.max(SLOW, sure) && atMs - this.#lastMoveMs >= CLIMB_MS;
     // The slowest of the last few: a large step is only taken where each of them leaves the room.
-    const slowness = isSlow ? this.#slowness(SLOW) : Math.max(...this.#last(SURE).map((seen) => seen.slowness)) / this.#hint;
+    const slowness = isSlow && sure === SURE ? this.#slowness(SLOW) : Math.max(...this.#last(sure).map((seen) => seen.slowness)) / this.#hint;
     const restMs = this.#restMs(SURE);
     const to = Math.min(this.#best(slowness, restMs, this.#aimMs), this.#barAt(atMs, slowness));
     if (to <= this.#wanted) return undefined;
@@ -211,10 +220,22 @@ export class Controller {
     return this.#decision(from, to, reason, slowness, restMs);
   }
 
-  /** A step up that is taken back at the same speed was a mistake. */
+  /** Of late; it wears off by half. */
+  #cautionAt(atMs: number): number {
+    while (this.#caution > 1 && atMs - this.#cautionSinceMs > CAUTION_MS) {
+      this.#caution /= CAUTION;
+      this.#cautionSinceMs += CAUTION_MS;
+    }
+    return this.#caution;
+  }
+
+  /** A step up that is taken back soon asks for caution; one that is taken back at the same speed was a mistake. */
   #regret(atMs: number, slowness: number): void {
     const up = this.#lastUp;
-    if (!up || atMs - up.atMs > REGRET_MS + this.#patienceMs / 2 || isOtherSpeed(slowness, up.slowness)) return;
+    if (!up || atMs - up.atMs > REGRET_MS + this.#patienceMs / 2) return;
+    this.#caution = Math.min(MOST_CAUTION, this.#cautionAt(atMs) * CAUTION);
+    this.#cautionSinceMs = atMs;
+    if (isOtherSpeed(slowness, up.slowness)) return;
     this.#barred = { from: up.to, untilMs: atMs + this.#patienceMs, slowness };
     this.#patienceMs = Math.min(MAX_PATIENCE_MS, this.#patienceMs * 2);
     this.#lastUp = undefined;

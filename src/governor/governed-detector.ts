@@ -93,9 +93,12 @@ export class GovernedDetector implements Governed {
     const waitedMs = this.#options.countsWaiting ? 0 : startedMs - arrivedMs;
     const decision = this.#controller.observe({ atMs, point, serviceMs: endedMs - startedMs, latencyMs: atMs - firstByteMs - waitedMs });
     if (!decision) return;
+    if (decision.reason === 'floor') {
+      this.#tell(this.#switch.place, this.#switch.place, decision);
+      return;
+    }
     this.#decision = decision;
-    if (decision.reason === 'floor') this.#tell(point, point, decision);
-    else this.#switch.want(decision.to);
+    this.#switch.want(decision.to);
   }
 
   #tellMove(from: number, to: number): void {

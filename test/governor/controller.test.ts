@@ -80,6 +80,16 @@ describe('at a constant speed', () => {
     );
   });
 
+  test('it moves seldom where every frame takes another time', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.double({ min: 0.4, max: 1, noNaN: true }), (seed, speed) => {
+        const { moves } = live({ ladder: LADDER, target: TARGET, noise: 0.25, seed }, 120_000, () => speed);
+        expect(moves.filter(({ atMs }) => atMs > 60_000).length).toBeLessThanOrEqual(20);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   test('it rests where frames are in time, and not far below what would fit', () => {
     fc.assert(
       fc.property(machine, ({ speed, truth, ...others }) => {
