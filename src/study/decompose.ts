@@ -8,6 +8,12 @@ export const TRANSPORT_STAGE = 'transport';
 /** Parts of a detector's span whose time depends on how many boxes there are. */
 const POST_PROCESSING = new Set(['decode', 'nms']);
 
+/** A late turn of the event loop serves what has become due meanwhile, in any order: what ends so soon after it was held up by it. */
+const TURN_MS = 3;
+
+/** The probe of lateness has this resolution. */
+const JOIN_MS = 0.5;
+
 /** A frame's time, split without remainder: the entries of `components` sum to `totalMs`. */
 export interface DecomposedFrame {
   readonly run: number;
@@ -29,10 +35,17 @@ export type ContentCost = (boxesBeforeNms: number) => number;
 /**
  * Splits every frame of a run over stages and causes.
  *
- * Each millisecond belongs to one stage (spans are contiguous) and, within it, to the first of these that it can be laid to: the process
- * was halted; a thread that the frame needed was kept off the processors; the main thread collected garbage, or was busy; the stage's
- * own: waiting in a queue, bytes that weren't there, content, delivery, computing. A share of time off the processors is known per reading
- * (some 20 ms), so it is spread evenly over it.
+ * Each millisecond belongs to one stage (spans are contiguous) and, within it, to one cause:
+ *
+ * 1. `halted`, where the whole process stood still.
+ * 2. Where the frame was with the main thread: a late thread holds up what ends while it is late, and nothing that ends later. So of the
+ *    collections and late turns only those count that reach the end of the frame's wait: `gc`, or else `off-cpu` for the share of
+ *    the time that the thread wasn't let run, and `event-loop` for the rest.
+ * 3. Where it was with a worker: `content`, which is what its boxes usually cost; then `off-cpu` for the share of the time that busy
+ *    workers weren't let run.
+ * 4. The stage's own: `queue`, `io`, `delivery` or `compute`.
+ *
+ * Shares of time off the processors are known per reading (some 20 ms) and spread evenly over it.
  */
 export function decomposeRun(run: StudyRun, contentCost: ContentCost): DecomposedFrame[] {
   const timeline = new RunTimeline(run);
@@ -68,7 +81,8 @@ function dueZeroes({ frames, end }: StudyRun): Map<string, number> {
 class RunTimeline {
   readonly halts: readonly Interval[];
   readonly collections: readonly Interval[];
-  readonly busy: readonly Interval[];
+  /** The main thread collected, or was late; what lies close together is one. */
+  readonly #late: readonly Interval[];
   readonly #offCpu: readonly OffCpuRecord[];
   readonly #offCpuAt: readonly Interval[];
 
@@ -76,9 +90,15 @@ class RunTimeline {
     const of = (kind: 'gc' | 'loop' | 'halt') => union(marks.filter((mark) => mark.kind === kind).map(({ at }) => at));
     this.halts = of('halt');
     this.collections = of('gc');
-    this.busy = of('loop');
+    this.#late = joined(union([...this.collections, ...of('loop')]));
     this.#offCpu = [...offCpu].sort((a, b) => a.at[0] - b.at[0]);
     this.#offCpuAt = this.#offCpu.map(({ at }) => at);
+  }
+
+  /** The time that the main thread had been late when something ended: empty, or one interval. */
+  lateUntil(endMs: number): Interval[] {
+    const mark = this.#late[firstEndingAfter(this.#late, endMs - TURN_MS)];
+    return mark && mark[0] < endMs ? [[mark[0], Math.max(mark[1], endMs)]] : [];
   }
 
   /** Milliseconds of `within` that the threads of a kind were kept off the processors. */
@@ -92,6 +112,11 @@ class RunTimeline {
     }
     return sum;
   }
+}
+
+/** Late turns that follow each other at once are one lateness: nothing was served in between. */
+function joined(sorted: readonly Interval[]): Interval[] {
+  return union(sorted.map(([start, end]): Interval => [start, end + JOIN_MS])).map(([start, end]): Interval => [start, end - JOIN_MS]);
 }
 
 function decomposeFrame(frame: FrameRecord, timeline: RunTimeline, zeroMs: number | undefined, contentCost: ContentCost): DecomposedFrame {
@@ -115,26 +140,26 @@ function decomposeFrame(frame: FrameRecord, timeline: RunTimeline, zeroMs: numbe
 
 function transportCauses(late: Interval, timeline: RunTimeline): Record<Cause, number> {
   const causes = noTime();
-  const rest = withoutMainThread(union([late]), causes, timeline, (reading) => Math.max(reading.main, reading.decoder));
-  causes.io += rest;
+  causes.io += awaited(late, causes, timeline, (reading) => reading.decoder);
   return causes;
 }
 
 function spanCauses({ stage, at: [queued, started, ended], parts = [], worker }: SpanRecord, { boxesBeforeNms }: FrameRecord, timeline: RunTimeline, contentCost: ContentCost): Record<Cause, number> {
   const causes = noTime();
+  const own = ownCause(stage);
   const inWorker = worker === undefined ? [] : split(union(parts.map(([, from, to]): Interval => [from, to])), union([[started, ended]])).inside;
   const onMain = split(union([[started, ended]]), inWorker).outside;
-  // Whoever waits here waits for the main thread or for a worker: either may be kept from running.
-  causes.queue += withoutMainThread(union([[queued, started]]), causes, timeline, (reading) => Math.max(reading.main, reading.workers));
-  causes[ownCause(stage)] += withoutMainThread(onMain, causes, timeline, (reading) => (stage === 'source' ? Math.max(reading.main, reading.decoder) : reading.main));
+  causes.queue += awaited([queued, started], causes, timeline, (reading) => reading.workers);
+  for (const wait of onMain) causes[own] += awaited(wait, causes, timeline, (reading) => (stage === 'source' ? reading.decoder : 0));
   const working = withoutHalts(inWorker, causes, timeline);
-  const off = timeline.offCpuMs(working, (reading) => reading.workers);
-  causes['off-cpu'] += off;
-  const computedMs = lengthMs(working) - off;
+  const workedMs = lengthMs(working);
   const postMs = parts.reduce((sum, [name, from, to]) => (POST_PROCESSING.has(name) ? sum + (to - from) : sum), 0);
-  const contentMs = boxesBeforeNms === undefined ? 0 : Math.min(Math.max(0, contentCost(boxesBeforeNms)), postMs, computedMs);
+  const contentMs = boxesBeforeNms === undefined ? 0 : Math.min(Math.max(0, contentCost(boxesBeforeNms)), postMs, workedMs);
+  // What the boxes usually cost holds the usual share of waiting for a processor already.
+  const offMs = workedMs === 0 ? 0 : timeline.offCpuMs(working, (reading) => reading.workers) * (1 - contentMs / workedMs);
   causes.content += contentMs;
-  causes[ownCause(stage)] += computedMs - contentMs;
+  causes['off-cpu'] += offMs;
+  causes[own] += workedMs - contentMs - offMs;
   return causes;
 }
 
@@ -143,19 +168,21 @@ function ownCause(stage: string): Cause {
   return stage === 'deliver' || stage === 'client' ? 'delivery' : 'compute';
 }
 
-/** Books what kept the main thread from serving, and gives the milliseconds that are left. */
-function withoutMainThread(within: readonly Interval[], causes: Record<Cause, number>, timeline: RunTimeline, offCpuShare: (reading: OffCpuRecord) => number): number {
-  const running = withoutHalts(within, causes, timeline);
-  const collected = split(running, timeline.collections);
-  const busy = split(collected.outside, timeline.busy);
-  // Off the processors comes last here: a late thread that was not let run shows as both, and readings are coarser than marks.
-  const offInGc = timeline.offCpuMs(collected.inside, (reading) => reading.main);
-  const offInBusy = timeline.offCpuMs(busy.inside, (reading) => reading.main);
-  const offInRest = timeline.offCpuMs(busy.outside, offCpuShare);
-  causes.gc += lengthMs(collected.inside) - offInGc;
-  causes['event-loop'] += lengthMs(busy.inside) - offInBusy;
-  causes['off-cpu'] += offInGc + offInBusy + offInRest;
-  return lengthMs(busy.outside) - offInRest;
+/**
+ * Books what held up a wait of the main thread, and gives the milliseconds that are left.
+ *
+ * @param others share of the remaining time that those who were waited for weren't let run.
+ */
+function awaited(wait: Interval, causes: Record<Cause, number>, timeline: RunTimeline, others: (reading: OffCpuRecord) => number): number {
+  const running = withoutHalts(union([wait]), causes, timeline);
+  const { inside: late, outside: early } = split(running, timeline.lateUntil(wait[1]));
+  const { inside: collecting, outside: busy } = split(late, timeline.collections);
+  const offMs = timeline.offCpuMs(busy, (reading) => reading.main);
+  const othersMs = timeline.offCpuMs(early, others);
+  causes.gc += lengthMs(collecting);
+  causes['off-cpu'] += offMs + othersMs;
+  causes['event-loop'] += lengthMs(busy) - offMs;
+  return lengthMs(early) - othersMs;
 }
 
 function withoutHalts(within: readonly Interval[], causes: Record<Cause, number>, { halts }: RunTimeline): Interval[] {

@@ -59,7 +59,11 @@ const frameSchema = z.object({
 /** Something that happened to the main thread (`gc`, `loop`) or to the whole process (`halt`). */
 const markSchema = z.object({ type: z.literal('mark'), run: z.int(), kind: z.enum(['gc', 'loop', 'halt']), at: z.tuple([ms, ms]) });
 
-/** Between two readings: share of the time that busy threads were ready and not let run, 0 to 1. */
+/**
+ * Between two readings, 0 to 1. `main`: of the time that the main thread ran or was ready to, the share that it wasn't let run. `workers`:
+ * the same over the other busy threads of the process. `decoder`: share of all time that a busy thread of a child process (ffmpeg) was
+ * ready and wasn't let run.
+ */
 const offCpuSchema = z.object({ type: z.literal('off-cpu'), run: z.int(), at: z.tuple([ms, ms]), main: z.number(), workers: z.number(), decoder: z.number() });
 
 /** After the frames of a run. */

@@ -26,7 +26,7 @@ const HALTED_CPU_SHARE = 0.2;
 const READ_EVERY_MS = 20;
 const LIST_EVERY_MS = 1000;
 /** A thread that wanted to run for less of the time than this holds no frame up. */
-const BUSY_SHARE = 0.2;
+const BUSY_SHARE = 0.1;
 const NS_PER_MS = 1e6;
 
 type Kind = 'main' | 'workers' | 'decoder';
@@ -92,9 +92,11 @@ class Threads {
     }
   }
 
-  /** Of each kind, the largest share of the time that a busy thread wasn't let run. */
+  /** As an `off-cpu` record tells them. */
   shares(elapsedMs: number): Record<Kind, number> {
-    const shares: Record<Kind, number> = { main: 0, workers: 0, decoder: 0 };
+    const ran: Record<Kind, number> = { main: 0, workers: 0, decoder: 0 };
+    const waited: Record<Kind, number> = { main: 0, workers: 0, decoder: 0 };
+    let decoder = 0;
     for (const [path, thread] of this.#known) {
       const times = thread.advance();
       if (!times) {
@@ -104,10 +106,13 @@ class Threads {
       }
       const { ranMs, waitedMs } = times;
       // The main thread runs in short turns, and each of them is waited for.
-      const isBusy = thread.kind === 'main' || ranMs + waitedMs >= BUSY_SHARE * elapsedMs;
-      if (isBusy) shares[thread.kind] = Math.max(shares[thread.kind], Math.min(1, waitedMs / elapsedMs));
+      if (thread.kind !== 'main' && ranMs + waitedMs < BUSY_SHARE * elapsedMs) continue;
+      ran[thread.kind] += ranMs;
+      waited[thread.kind] += waitedMs;
+      if (thread.kind === 'decoder') decoder = Math.max(decoder, Math.min(1, waitedMs / elapsedMs));
     }
-    return shares;
+    const share = (kind: Kind) => (waited[kind] === 0 ? 0 : waited[kind] / (ran[kind] + waited[kind]));
+    return { main: share('main'), workers: share('workers'), decoder };
   }
 
   close(): void {

@@ -1,7 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { AppError, systemErrorCode } from '../../core/errors.js';
+import { AppError } from '../../core/errors.js';
 import type { StreamDefinition } from '../../config/stream-definition.js';
 import { TextOutput } from '../../sinks/text-output.js';
 import { analyse, type StudyFigures } from '../../study/analyse.js';
@@ -15,6 +15,7 @@ import { definitionOf } from '../definitions.js';
 import { openStore } from '../models.js';
 import { Shutdown } from '../shutdown.js';
 import { checkStages } from '../stages.js';
+import { readRecording } from '../study/read-recording.js';
 import { levelsText, runStudy } from '../study/run-study.js';
 import { studyJson } from '../study/study-json.js';
 import { studyText } from '../study/study-text.js';
@@ -193,13 +194,6 @@ function timeLeft(progress: Progress, total: number): (index: number, run: Plann
     const leftS = index === 0 ? undefined : (((Date.now() - startedMs) / index) * (total - index)) / 1e3;
     progress.update(index, `${leftS === undefined ? '' : `${Math.ceil(leftS)} s left, `}${perspective}: ${levelsText(levels)}`);
   };
-}
-
-async function readRecording(path: string): Promise<StudyRecording> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new AppError('ERR_FILE_NOT_FOUND', `${path}: the recording can't be read (${systemErrorCode(cause) ?? 'unknown error'})`, { cause, fix: 'Give the spans.ndjson of a study.' });
-  });
-  return parseRecording(text, path);
 }
 
 function commandLine(input: string, { model, guard, factors, inject, blocks, frames, seed }: StudyOptions): string {
