@@ -1,14 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { StreamDefinition } from '../../config/stream-definition.js';
 import { monotonicMs } from '../../core/clock.js';
 import { AppError } from '../../core/errors.js';
 import type { DeliveredFrame } from '../../core/result.js';
 import type { Sink } from '../../core/sink.js';
+import { SPEED_METHODS, type SpeedMethod } from '../../study/emulate-speed.js';
 import { TimeDistribution } from '../../timing/time-distribution.js';
-import { parseInteger } from '../arguments.js';
+import { parseInteger, parseSeconds } from '../arguments.js';
 import { decodeFloor, inferenceFloor } from '../bench/floor.js';
+import { benchGovernor } from '../bench/governor/bench-governor.js';
 import { machine } from '../bench/machine.js';
 import { DEFAULT_MODEL, definitionOf } from '../definitions.js';
 import { createLog } from '../log.js';
@@ -23,6 +25,13 @@ interface BenchOptions {
   cores: number;
   frames: number;
   rounds: number;
+  governor?: string;
+  speeds: number[];
+  emulate: SpeedMethod;
+  segment: number;
+  floor?: number;
+  gt?: string;
+  out?: string;
   json?: boolean;
 }
 
@@ -48,11 +57,30 @@ export function addBench(program: Command): void {
     .option('--cores <n>', 'cores for inference', parseInteger, availableParallelism())
     .option('--frames <n>', 'frames a round, after the warm-up', parseInteger, 1500)
     .option('--rounds <n>', 'rounds; figures are medians over them', parseInteger, 3)
+    .option('--governor <target>', 'compare the fixed pipeline with a governed one at this target (25ms or 20fps) while the CPU changes its speed')
+    .option('--speeds <percents>', 'with --governor: speeds that are gone through, in steps and ramps; they are emulated', parsePercents, [100, 80, 60, 40])
+    .addOption(new Option('--emulate <method>', 'with --governor: how').choices(SPEED_METHODS).default('stretch'))
+    .option('--segment <time>', 'with --governor: how long a speed is held', parseSeconds, 5)
+    .option('--floor <pixels>', "with --governor: longer side of the smallest input; half the model's own unless told otherwise", parseInteger)
+    .option('--gt <file>', "with --governor: the video's ground truth (MOTChallenge), to measure each operating point's accuracy")
+    .option('--out <file>', 'with --governor: write a report (HTML)')
     .option('--json', 'print JSON')
     .action(bench);
 }
 
+/** `100,80,60`. */
+function parsePercents(text: string): number[] {
+  const percents = text.split(',').map(Number);
+  if (percents.length === 0 || !percents.every((percent) => percent >= 1 && percent <= 100)) throw new InvalidArgumentError('Expected percents from 1 to 100, such as 100,80,60,40.');
+  return percents;
+}
+
 async function bench(video: string, options: BenchOptions): Promise<void> {
+  if (options.governor !== undefined) {
+    const { governor, segment, rounds, ...others } = options;
+    await benchGovernor(video, { ...others, governor, segmentS: segment, blocks: rounds });
+    return;
+  }
   const definition = await definitionOf(video, { model: options.model, loop: true });
   if (definition.source.kind !== 'file') throw new AppError('ERR_USAGE', `${video}: bench takes a video file`);
   const { path } = definition.source;
