@@ -65,8 +65,8 @@ export class RedundancyGate {
   #lastInference: Sight | undefined;
   /** Of the last inference. */
   #detections: Detections = NO_DETECTIONS;
-  /** Blocks that changed and where the model found nothing. */
-  #nothing: Uint8Array = new Uint8Array(0);
+  /** For each block when it changed and the model found nothing there, presentation time in milliseconds. */
+  #nothingAtMs = new Float64Array(0);
   readonly #comparisons = new WeakMap<Sight, Comparison>();
   /** How the frame that the model has now was compared. */
   #asked: Comparison | undefined;
@@ -156,9 +156,13 @@ export class RedundancyGate {
 
   /** What the newest boxes say of those of before, and of what changed. */
   #learnFrom(sight: Sight, before: Detections, compared: Comparison | undefined): void {
-    const { grid, usual } = this.#surroundingsOf(sight);
-    this.#nothing = compared ? this.#unexplained(compared, before) : new Uint8Array(grid.columns * grid.rows);
-    if (compared) usual.learn(compared.differences, compared.changed, this.#nothing);
+    const { usual } = this.#surroundingsOf(sight);
+    if (compared) {
+      const nothing = this.#unexplained(compared, before);
+      usual.learn(compared.differences, compared.changed, nothing);
+      if (this.#nothingAtMs.length !== nothing.length) this.#nothingAtMs = new Float64Array(nothing.length).fill(Number.NEGATIVE_INFINITY);
+      for (let block = 0; block < nothing.length; block += 1) if (nothing[block] === 1) this.#nothingAtMs[block] = sight.ptsUs / 1e3;
+    }
     this.#movingLimit.learn(before, this.#mover.move(sight), this.#detections);
     this.#mover.seen(sight, this.#detections);
   }
@@ -187,9 +191,16 @@ export class RedundancyGate {
   #isExplained(compared: Comparison): boolean {
     if (this.#options.maxMovedMs === 0) return false;
     const { grid } = this.#surroundingsOf(compared.sight);
-    const nothing = this.#nothing.length === compared.changed.length ? dilate(grid, this.#nothing) : new Uint8Array(compared.changed.length);
+    const nothing = dilate(grid, this.#knownAsNothing(compared));
     const boxes = this.#boxBlocks(compared.sight);
     return compared.changed.every((flag, block) => flag === 0 || boxes[block] === 1 || nothing[block] === 1);
+  }
+
+  /** Blocks where the model found nothing a short while ago. */
+  #knownAsNothing({ sight, changed }: Comparison): Uint8Array {
+    const sinceMs = sight.ptsUs / 1e3 - this.#options.maxAgeMs;
+    const atMs = this.#nothingAtMs;
+    return atMs.length === changed.length ? changed.map((_, block) => (atMs[block]! >= sinceMs ? 1 : 0)) : new Uint8Array(changed.length);
   }
 
   /** Blocks that changed for no box of before or of now. */

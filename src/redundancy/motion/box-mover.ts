@@ -7,8 +7,10 @@ import { type BoxMatch, type BoxTemplate, matchTemplate, SMALL_DIFFERENCE, takeT
 const MAX_MATCHED_BOXES = 48;
 /** Another place has to fit that much better than the old one, grey levels: nothing moves for noise. */
 const LEAST_GAIN = 0.5;
-/** A match is believed where so much of the template's contrast is explained, or where the difference is small. */
-const EXPLAINED_SHARE = 0.65;
+/** A match is believed where it explains so much of the template's contrast (those who walk change what they show); less will do where the old place explains nothing. */
+const EXPLAINED_SHARE = 0.4;
+const LEAST_EXPLAINED_SHARE = 0.15;
+const AGAINST_UNMOVED = 0.6;
 /** A new measurement's weight in a box's velocity. */
 const VELOCITY_TRUST = 0.5;
 /** A box of the last inference is the same object as one of this where their overlap is at least this. */
@@ -119,8 +121,9 @@ export class BoxMover {
   }
 }
 
-function isBelieved({ difference }: BoxMatch, { contrast }: BoxTemplate): boolean {
-  return difference <= Math.max(SMALL_DIFFERENCE, contrast * (1 - EXPLAINED_SHARE));
+function isBelieved({ difference, differenceUnmoved }: BoxMatch, { contrast }: BoxTemplate): boolean {
+  const explained = difference < AGAINST_UNMOVED * differenceUnmoved ? LEAST_EXPLAINED_SHARE : EXPLAINED_SHARE;
+  return difference <= Math.max(SMALL_DIFFERENCE, contrast * (1 - explained));
 }
 
 /** Where it was, unless it fits better elsewhere. */

@@ -6,8 +6,8 @@ const INNER_SHARE_Y = 0.85;
 /** Samples to a side: a larger box is sampled more coarsely, so that each costs the same. */
 const MAX_SIDE_SAMPLES = 12;
 const LEAST_SIDE_SAMPLES = 3;
-/** How far from where it is expected a box is looked for: a share of its side, and cells. */
-const REACH_SHARE = 0.3;
+/** How far from where it is expected a box is looked for: a share of its mean side (who walks is narrow and fast), and cells. */
+const REACH_SHARE = 0.25;
 const LEAST_REACH_CELLS = 2;
 const MAX_REACH_CELLS = 8;
 /** Grey levels that a place at the end of the reach has to fit better than the expected one. */
@@ -28,8 +28,8 @@ export interface BoxTemplate {
   readonly greys: Uint8Array;
   /** Mean absolute deviation of the greys from their mean: what there is to recognise. */
   readonly contrast: number;
-  readonly reachX: number;
-  readonly reachY: number;
+  /** How far it is looked for, cells to each side. */
+  readonly reach: number;
 }
 
 /** Where a template was found again, against where it was taken. */
@@ -50,6 +50,8 @@ export interface BoxMatch {
 export function takeTemplate(thumbnail: Thumbnail, cells: Float32Array, at: number): BoxTemplate | undefined {
   const x = innerSpan(cells[at]!, cells[at + 2]!, INNER_SHARE_X, thumbnail.columns);
   const y = innerSpan(cells[at + 1]!, cells[at + 3]!, INNER_SHARE_Y, thumbnail.rows);
+  const meanSide = (cells[at + 2]! - cells[at]! + cells[at + 3]! - cells[at + 1]!) / 2;
+  const reach = Math.min(MAX_REACH_CELLS, Math.max(LEAST_REACH_CELLS, Math.ceil(REACH_SHARE * meanSide)));
   if (x.samples === 0 || y.samples === 0) return undefined;
   const greys = new Uint8Array(x.samples * y.samples);
   let sum = 0;
@@ -64,7 +66,7 @@ export function takeTemplate(thumbnail: Thumbnail, cells: Float32Array, at: numb
   const mean = sum / greys.length;
   let deviation = 0;
   for (let i = 0; i < greys.length; i += 1) deviation += Math.abs(greys[i]! - mean);
-  return { left: x.start, top: y.start, stepX: x.step, stepY: y.step, columns: x.samples, rows: y.samples, greys, contrast: deviation / greys.length, reachX: x.reach, reachY: y.reach };
+  return { left: x.start, top: y.start, stepX: x.step, stepY: y.step, columns: x.samples, rows: y.samples, greys, contrast: deviation / greys.length, reach };
 }
 
 /**
@@ -77,7 +79,7 @@ export function matchTemplate(thumbnail: Thumbnail, template: BoxTemplate, expec
   const scores = new PlaceScores(thumbnail, template, light);
   const centreX = Math.round(expectedX);
   const centreY = Math.round(expectedY);
-  const penalty = (x: number, y: number): number => DISTANCE_PENALTY * (((x - expectedX) / template.reachX) ** 2 + ((y - expectedY) / template.reachY) ** 2);
+  const penalty = (x: number, y: number): number => DISTANCE_PENALTY * (((x - expectedX) / template.reach) ** 2 + ((y - expectedY) / template.reach) ** 2);
   const cost = (x: number, y: number): number => scores.at(x, y) + penalty(x, y);
   let bestX = centreX;
   let bestY = centreY;
@@ -91,8 +93,8 @@ export function matchTemplate(thumbnail: Thumbnail, template: BoxTemplate, expec
   };
   // What stands still is found where it was, whatever was expected; what is there when it has gone on is not that much like it.
   if (scores.at(0, 0) <= SMALL_DIFFERENCE) consider(0, 0);
-  for (let y = -template.reachY; y <= template.reachY; y += 2) {
-    for (let x = -template.reachX; x <= template.reachX; x += 2) consider(centreX + x, centreY + y);
+  for (let y = -template.reach; y <= template.reach; y += 2) {
+    for (let x = -template.reach; x <= template.reach; x += 2) consider(centreX + x, centreY + y);
   }
   const coarseX = bestX;
   const coarseY = bestY;
@@ -146,7 +148,6 @@ interface Span {
   readonly start: number;
   readonly step: number;
   readonly samples: number;
-  readonly reach: number;
 }
 
 function innerSpan(low: number, high: number, share: number, cells: number): Span {
@@ -156,8 +157,7 @@ function innerSpan(low: number, high: number, share: number, cells: number): Spa
   const start = Math.max(0, Math.round(middle - half));
   const end = Math.min(cells, Math.round(middle + half));
   const step = Math.max(1, Math.ceil((end - start) / MAX_SIDE_SAMPLES));
-  const reach = Math.min(MAX_REACH_CELLS, Math.max(LEAST_REACH_CELLS, Math.ceil(REACH_SHARE * length)));
-  return { start, step, samples: Math.max(0, Math.ceil((end - start) / step)), reach };
+  return { start, step, samples: Math.max(0, Math.ceil((end - start) / step)) };
 }
 
 /** Where between -0.5 and 0.5 the parabola through three equidistant values has its bottom; 0 where the middle one isn't the least or one is infinite. */
