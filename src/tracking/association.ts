@@ -1,6 +1,6 @@
-import type { Detections } from '../core/detections.js';
+import { APPEARANCE_LENGTH, appearanceDistance } from './appearance.js';
 import { assign, AssignmentScratch } from './assignment.js';
-import type { Track } from './track.js';
+import type { SeenBoxes, Track } from './track.js';
 
 /** Which tracks and boxes may come together. */
 export interface AssociationRule {
@@ -10,27 +10,32 @@ export interface AssociationRule {
   readonly classes: 'same' | 'different';
 }
 
-/** Gives boxes to tracks by overlap; owns the working memory for it. */
+/** Levels of 0 to 255 (mean of all bands) from which on nothing speaks for two boxes being one object. What a box catches of its background differs by half as much. */
+export const DIFFERENT_LOOKS = 30;
+/** Looking the same counts as much as so much overlap: it decides between neighbours, and brings nobody together who is apart. */
+const LOOKS_WEIGHT = 0.3;
+
+/** Gives boxes to tracks by overlap and looks; owns the working memory for it. */
 export class Associator {
   readonly #scratch = new AssignmentScratch();
   #gain = new Float64Array(0);
   #columnOfRow = new Int32Array(0);
 
   /**
-   * Gives each of the tracks at most one of the boxes, and no box to two, with the greatest sum of overlaps above the least one. Sets
-   * `detection` of the tracks that get one.
+   * Gives each of the tracks at most one of the candidates, and no box to two, with the greatest sum of what speaks for the pairs: overlap
+   * above the least one, and likeness. Sets `detection` of the tracks that get one.
    *
-   * @param boxes indices into the detections
+   * @param candidates indices into the boxes
    */
-  associate(tracks: readonly Track[], boxes: readonly number[], detections: Detections, rule: AssociationRule): void {
-    const [rows, columns] = [tracks.length, boxes.length];
+  associate(tracks: readonly Track[], candidates: readonly number[], boxes: SeenBoxes, rule: AssociationRule): void {
+    const [rows, columns] = [tracks.length, candidates.length];
     if (rows === 0 || columns === 0) return;
     this.#reserve(rows, columns);
-    tracks.forEach((track, row) => this.#fillRow(row, track, boxes, detections, rule));
+    tracks.forEach((track, row) => candidates.forEach((index, column) => (this.#gain[row * columns + column] = gainOf(track, index, boxes, rule))));
     assign(this.#gain, rows, columns, this.#columnOfRow, this.#scratch);
     tracks.forEach((track, row) => {
       const column = this.#columnOfRow[row]!;
-      if (column >= 0) track.detection = boxes[column]!;
+      if (column >= 0) track.detection = candidates[column]!;
     });
   }
 
@@ -38,23 +43,37 @@ export class Associator {
     if (this.#gain.length < rows * columns) this.#gain = new Float64Array(2 * rows * columns);
     if (this.#columnOfRow.length < rows) this.#columnOfRow = new Int32Array(2 * rows);
   }
+}
 
-  #fillRow(row: number, { box, classId }: Track, boxes: readonly number[], detections: Detections, { minIou, classes }: AssociationRule): void {
-    const isWanted = classes === 'same';
-    for (let column = 0; column < boxes.length; column += 1) {
-      const index = boxes[column]!;
-      const mayPair = (detections.classId[index] === classId) === isWanted;
-      this.#gain[row * boxes.length + column] = mayPair ? iouOf(box, detections.xyxy, 4 * index) - minIou : 0;
-    }
-  }
+/** What speaks for a pair; 0 where it may not be. */
+function gainOf(track: Track, index: number, boxes: SeenBoxes, { minIou, classes }: AssociationRule): number {
+  if ((boxes.classId[index] === track.classId) !== (classes === 'same')) return 0;
+  const overlap = iouOf(track.box, boxes.xyxy, 4 * index) - minIou;
+  if (overlap <= 0 || !boxes.appearance) return Math.max(0, overlap);
+  const likeness = 1 - appearanceDistance(track.appearance, 0, boxes.appearance, index * APPEARANCE_LENGTH) / DIFFERENT_LOOKS;
+  // Looks that speak against a pair weigh, too, but don't undo a good overlap: light changes.
+  return Math.max(0, overlap + LOOKS_WEIGHT * Math.max(-1, likeness));
 }
 
 /** Intersection over union of a box (corners) and the one in `xyxy` from `at` on; 0 where they don't meet. */
-export function iouOf(box: Float64Array, xyxy: Float32Array, at: number): number {
+export function iouOf(box: Float64Array, xyxy: ArrayLike<number>, at: number): number {
+  const intersection = intersectionOf(box, xyxy, at);
+  if (intersection === 0) return 0;
+  const area = (xyxy[at + 2]! - xyxy[at]!) * (xyxy[at + 3]! - xyxy[at + 1]!);
+  return intersection / (areaOf(box) + area - intersection);
+}
+
+/** Of a box (corners), the share that the one in `xyxy` from `at` on covers. */
+export function coverOf(box: Float64Array, xyxy: ArrayLike<number>, at: number): number {
+  return intersectionOf(box, xyxy, at) / areaOf(box);
+}
+
+function intersectionOf(box: Float64Array, xyxy: ArrayLike<number>, at: number): number {
   const width = Math.min(box[2]!, xyxy[at + 2]!) - Math.max(box[0]!, xyxy[at]!);
   const height = Math.min(box[3]!, xyxy[at + 3]!) - Math.max(box[1]!, xyxy[at + 1]!);
-  if (width <= 0 || height <= 0) return 0;
-  const intersection = width * height;
-  const area = (xyxy[at + 2]! - xyxy[at]!) * (xyxy[at + 3]! - xyxy[at + 1]!);
-  return intersection / ((box[2]! - box[0]!) * (box[3]! - box[1]!) + area - intersection);
+  return width <= 0 || height <= 0 ? 0 : width * height;
+}
+
+function areaOf(box: Float64Array): number {
+  return (box[2]! - box[0]!) * (box[3]! - box[1]!);
 }

@@ -1,10 +1,15 @@
-import type { Detections } from '../core/detections.js';
-import { type AssociationRule, Associator, iouOf } from './association.js';
-import { NO_DETECTION, Track } from './track.js';
+import { appearanceDistance } from './appearance.js';
+import { type AssociationRule, Associator, coverOf, DIFFERENT_LOOKS, iouOf } from './association.js';
+import { ScoreScale } from './score-scale.js';
+import { NO_DETECTION, type SeenBoxes, Track } from './track.js';
 
 export interface ByteTrackerOptions {
-  /** 0 to 1. Boxes over it may begin tracks and are associated first: those that the user wants delivered. */
+  /** 0 to 1: the user's own. */
   readonly confidenceThreshold: number;
+  /** 0 to 1, of the score scale (`ScoreScale`): boxes over it are associated first, the others with what is left. */
+  readonly sureShare: number;
+  /** 0 to 1, of the score scale: boxes over it may begin tracks. */
+  readonly beginShare: number;
   /** A track that is seen over so long is believed; 0: at once. */
   readonly confirmSeconds: number;
   /** A believed track that isn't seen is kept for so long. */
@@ -28,6 +33,15 @@ const MIN_IOU_TENTATIVE = 0.3;
 /** The same place, whatever the detector calls what is there now. */
 const MIN_IOU_OTHER_CLASS = 0.7;
 
+/** A box that covers so much of where another track is expected, which gets none, may show both: somebody walks in front of somebody else. */
+const SHARED_COVER = 0.4;
+/** How much less exactly such a box lies. */
+const SHARED_DOUBT = 5;
+
+/** How far from where a lost track is expected it may come back: in sides of its box, and sides a second. A person walks .8 of their height in a second. */
+const REACH_SIDES = 0.5;
+const REACH_SIDES_PER_SECOND = 0.7;
+
 /** With fewer objects than this before and after, nothing tells a cut from objects that go and come. */
 const CUT_OBJECTS = 3;
 /** Mean overlap of what was seen before with what is seen now, below which it is another scene. Followed objects have .6 and more, unrelated crowds up to .15. */
@@ -36,9 +50,10 @@ const CUT_OVERLAP = 0.25;
 /**
  * Follows boxes over the frames of one stream: ByteTrack (Zhang et al., ECCV 2022), in real time instead of frame counts.
  *
- * Boxes over the user's threshold are associated first, with the tracks that are expected; then the boxes below it with what is left of
- * the tracks that were seen a moment ago: an object that gets half hidden keeps its track by a box that alone would be evidence of nothing.
- * What is left of the sure boxes continues or begins tentative tracks.
+ * Sure boxes are associated first, with the tracks that are expected; then the others with what is left of the tracks that were seen a moment
+ * ago: an object that gets half hidden keeps its track by a box that alone would be evidence of nothing. What is left of the sure boxes
+ * continues or begins tentative tracks. Beyond the paper, looks (`appearance.ts`) weigh besides overlap, where the caller knows them: between
+ * neighbours, and when a track that is confirmed turns out to be a lost one that came back.
  *
  *     tentative ── seen over confirmSeconds ──> confirmed <── seen, not seen ──> lost
  *         └── not seen for confirmSeconds ──> removed <── not seen for keepSeconds ──┘
@@ -51,6 +66,7 @@ const CUT_OVERLAP = 0.25;
 export class ByteTracker {
   readonly #options: ByteTrackerOptions;
   readonly #associator = new Associator();
+  readonly #scale: ScoreScale;
   #tracks: Track[] = [];
   #lastPtsUs: number | undefined;
   #idsGiven = 0;
@@ -61,6 +77,7 @@ export class ByteTracker {
 
   constructor(options: ByteTrackerOptions) {
     this.#options = options;
+    this.#scale = new ScoreScale(options.confidenceThreshold);
   }
 
   /** Tracks that were ever confirmed. */
@@ -71,15 +88,16 @@ export class ByteTracker {
   /**
    * Takes in the next frame.
    *
-   * @param detections with those below the threshold that may continue a track
+   * @param detections with those below the threshold that may continue a track, and what they look like where that is known
    * @param ptsUs presentation time, microseconds; where it is before that of the last frame, the stream begins anew and all tracks are forgotten.
    */
-  update(detections: Detections, ptsUs: number): TrackedFrame {
+  update(detections: SeenBoxes, ptsUs: number): TrackedFrame {
     this.#reserve(detections.count);
     this.#advance(ptsUs);
     this.#associate(detections);
     this.#settle(detections, ptsUs);
     this.#beginTracks(detections, ptsUs);
+    this.#learnScale(detections);
     return this.#tell(detections.count);
   }
 
@@ -101,7 +119,7 @@ export class ByteTracker {
     for (const track of this.#tracks) track.predict(seconds);
   }
 
-  #associate(detections: Detections): void {
+  #associate(detections: SeenBoxes): void {
     const { minIou } = this.#options;
     const known = this.#tracks.filter(({ isConfirmed }) => isConfirmed);
     this.#give(known, 'sure', detections, { minIou, classes: 'same' });
@@ -119,20 +137,20 @@ export class ByteTracker {
   }
 
   /** Associates tracks with the boxes, sure or not, that nobody has yet. */
-  #give(tracks: readonly Track[], which: 'sure' | 'unsure', detections: Detections, rule: AssociationRule): void {
+  #give(tracks: readonly Track[], which: 'sure' | 'unsure', detections: SeenBoxes, rule: AssociationRule): void {
     if (tracks.length === 0) return;
     this.#associator.associate(tracks, this.#freeBoxes(detections, which === 'sure'), detections, rule);
     for (const { detection } of tracks) if (detection !== NO_DETECTION) this.#isTaken[detection] = 1;
   }
 
-  #freeBoxes(detections: Detections, wantsSure: boolean): number[] {
+  #freeBoxes(detections: SeenBoxes, wantsSure: boolean): number[] {
     const free: number[] = [];
     for (let i = 0; i < detections.count; i += 1) if (this.#isTaken[i] === 0 && this.#isSure(detections, i) === wantsSure) free.push(i);
     return free;
   }
 
-  #isSure({ confidence }: Detections, index: number): boolean {
-    return confidence[index]! > this.#options.confidenceThreshold;
+  #isSure({ confidence }: SeenBoxes, index: number): boolean {
+    return confidence[index]! > this.#options.sureShare * this.#scale.value;
   }
 
   /** Seen in the frame before, or, where frames come fast, a moment ago. */
@@ -141,7 +159,7 @@ export class ByteTracker {
   }
 
   /** Whether this frame shows another scene than the one before. What is remembered of the old one would only take boxes by chance. */
-  #isCut(known: readonly Track[], detections: Detections): boolean {
+  #isCut(known: readonly Track[], detections: SeenBoxes): boolean {
     const seenBefore = known.filter(({ wasSeen }) => wasSeen);
     if (seenBefore.length < CUT_OBJECTS) return false;
     let sure = 0;
@@ -152,28 +170,58 @@ export class ByteTracker {
   }
 
   /** Tracks with a box take it in; tentative ones that had their chance go. */
-  #settle(detections: Detections, ptsUs: number): void {
+  #settle(detections: SeenBoxes, ptsUs: number): void {
     for (const track of this.#tracks) {
       if (track.detection === NO_DETECTION) continue;
-      track.see(detections, ptsUs);
-      this.#confirmIfDue(track);
+      track.see(detections, ptsUs, this.#isShared(track, detections) ? SHARED_DOUBT : 1);
     }
+    for (const track of [...this.#tracks]) if (track.detection !== NO_DETECTION) this.#confirmIfDue(track, detections.appearance !== undefined);
     this.#keep(({ isConfirmed, detection, lastSeenUs }) => isConfirmed || detection !== NO_DETECTION || ptsUs - lastSeenUs < this.#options.confirmSeconds * 1e6);
   }
 
-  #beginTracks(detections: Detections, ptsUs: number): void {
+  #beginTracks(detections: SeenBoxes, ptsUs: number): void {
     for (const index of this.#freeBoxes(detections, true)) {
+      if (detections.confidence[index]! <= this.#options.beginShare * this.#scale.value) continue;
       this.#idsGiven += 1;
       const track = new Track(this.#idsGiven, detections, index, ptsUs);
-      this.#confirmIfDue(track);
       this.#tracks.push(track);
+      this.#confirmIfDue(track, detections.appearance !== undefined);
     }
   }
 
-  #confirmIfDue(track: Track): void {
+  #confirmIfDue(track: Track, knowsLooks: boolean): void {
     if (track.isConfirmed || track.lastSeenUs - track.firstSeenUs < this.#options.confirmSeconds * 1e6) return;
     track.isConfirmed = true;
-    this.#confirmedSoFar += 1;
+    const before = knowsLooks ? this.#lostAlike(track) : undefined;
+    if (before) {
+      track.continueAs(before);
+      this.#tracks.splice(this.#tracks.indexOf(before), 1);
+    } else this.#confirmedSoFar += 1;
+  }
+
+  /** The lost track within reach that looks most like a new one, if one does. */
+  #lostAlike(track: Track): Track | undefined {
+    let best: Track | undefined;
+    let least = DIFFERENT_LOOKS;
+    for (const lost of this.#tracks) {
+      if (!lost.isConfirmed || lost.detection !== NO_DETECTION || lost.classId !== track.classId || lost.lastSeenUs >= track.firstSeenUs) continue;
+      if (distanceInSides(lost, track) > REACH_SIDES + (REACH_SIDES_PER_SECOND * (track.lastSeenUs - lost.lastSeenUs)) / 1e6) continue;
+      const difference = appearanceDistance(lost.appearance, 0, track.appearance, 0);
+      if (difference >= least) continue;
+      least = difference;
+      best = lost;
+    }
+    return best;
+  }
+
+  /** Whether the box of a known track may be that of another one, too, which has none. */
+  #isShared(track: Track, { xyxy }: SeenBoxes): boolean {
+    if (!track.isConfirmed) return false;
+    return this.#tracks.some((other) => other.isConfirmed && other.detection === NO_DETECTION && coverOf(other.box, xyxy, 4 * track.detection) > SHARED_COVER);
+  }
+
+  #learnScale({ count, confidence }: SeenBoxes): void {
+    for (let i = 0; i < count; i += 1) if (confidence[i]! > this.#options.confidenceThreshold) this.#scale.add(confidence[i]!);
   }
 
   #keep(isKept: (track: Track) => boolean): void {
@@ -192,4 +240,11 @@ export class ByteTracker {
     }
     return { ids, isConfirmed };
   }
+}
+
+/** Between the middles, in longer sides of the first. */
+function distanceInSides({ box: [left, top, right, bottom] }: Track, { box: [otherLeft, otherTop, otherRight, otherBottom] }: Track): number {
+  const across = (left! + right! - otherLeft! - otherRight!) / 2;
+  const down = (top! + bottom! - otherTop! - otherBottom!) / 2;
+  return Math.hypot(across, down) / Math.max(right! - left!, bottom! - top!);
 }

@@ -1,13 +1,13 @@
 import { monotonicMs } from '../core/clock.js';
-import type { Detections } from '../core/detections.js';
 import { ByteTracker, type ByteTrackerOptions } from './byte-tracker.js';
+import type { SeenBoxes } from './track.js';
 
 /** What a detector found in one frame, down to what a tracker wants. */
 export interface DetectedFrame {
   /** From 1. */
   readonly frame: number;
   readonly ptsUs: number;
-  readonly detections: Detections;
+  readonly detections: SeenBoxes;
 }
 
 /** A box of a confirmed track. */

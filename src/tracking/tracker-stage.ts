@@ -4,6 +4,7 @@ import { AppError } from '../core/errors.js';
 import type { GuardReport } from '../core/guard-report.js';
 import type { FrameResult } from '../core/result.js';
 import type { Stage } from '../core/stage.js';
+import { describeBoxes } from './appearance.js';
 import { ByteTracker, type TrackedFrame } from './byte-tracker.js';
 import type { TrackingOptions } from './tracker-options.js';
 
@@ -40,7 +41,7 @@ export class TrackerStage implements Stage {
     if (!detections) throw new AppError('ERR_STAGE_FAILED', `Frame ${frame.sequence} comes to the tracker without detections`);
     assert(frame.sequence > this.#lastSequence, `frame ${frame.sequence} comes to the tracker after frame ${this.#lastSequence}`);
     this.#lastSequence = frame.sequence;
-    const tracked = this.#tracker.update(detections, frame.ptsUs);
+    const tracked = this.#tracker.update({ ...detections, appearance: describeBoxes(frame, detections) }, frame.ptsUs);
     const delivered = this.#delivered(detections, tracked);
     return {
       ...input,

@@ -3,6 +3,7 @@ import { AppError } from '../../core/errors.js';
 import type { DeliveredFrame } from '../../core/result.js';
 import type { Sink } from '../../core/sink.js';
 import type { ModelStore } from '../../model-store/store.js';
+import { describeBoxes } from '../../tracking/appearance.js';
 import type { DetectedFrame } from '../../tracking/follow.js';
 import { createLog } from '../log.js';
 import { Pipeline } from '../pipeline.js';
@@ -63,7 +64,7 @@ class FrameCollector implements Sink {
   deliver({ result: { frame, detections } }: DeliveredFrame): void {
     const number = frame.image?.id ?? frame.sequence + 1;
     if (!detections || !this.#wanted.has(number)) return;
-    this.#frames.push({ frame: number, ptsUs: frame.ptsUs, detections });
+    this.#frames.push({ frame: number, ptsUs: frame.ptsUs, detections: { ...detections, appearance: describeBoxes(frame, detections) } });
     this.onFrame(this.#frames.length);
     if (this.#frames.length === this.#wanted.size) this.onComplete();
   }

@@ -27,6 +27,8 @@ export interface TrackingEvalOptions {
   readonly drop?: number;
   readonly seed: number;
   readonly lowShare?: number;
+  readonly sureShare?: number;
+  readonly beginShare?: number;
   readonly confirm?: number;
   readonly keep?: number;
   readonly minIou?: number;
@@ -99,9 +101,11 @@ async function evaluateModel(input: MotInput, options: TrackingEvalOptions): Pro
   return { input, run: { model: options.model, threshold, tracking, costUs }, full: score(input, toRows(boxes, isPerson), input.frames), dropped };
 }
 
-function trackingOf({ lowShare, confirm, keep, minIou }: TrackingEvalOptions): TrackingOptions {
+function trackingOf({ lowShare, sureShare, beginShare, confirm, keep, minIou }: TrackingEvalOptions): TrackingOptions {
   return {
     lowShare: lowShare ?? TRACKING_DEFAULTS.lowShare,
+    sureShare: sureShare ?? TRACKING_DEFAULTS.sureShare,
+    beginShare: beginShare ?? TRACKING_DEFAULTS.beginShare,
     confirmSeconds: confirm ?? TRACKING_DEFAULTS.confirmSeconds,
     keepSeconds: keep ?? TRACKING_DEFAULTS.keepSeconds,
     minIou: minIou ?? TRACKING_DEFAULTS.minIou,
