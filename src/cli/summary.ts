@@ -1,9 +1,9 @@
-import type { GuardStats, StreamStats, TimeSummary, TrackStats } from '../core/stream-view.js';
+import type { GuardStats, RedundancyStats, StreamStats, TimeSummary, TrackStats } from '../core/stream-view.js';
 import { textTable } from './terminal.js';
 
 /** The end of a run for people: what came, what went, and what each stage cost. */
 export function summaryText(stats: StreamStats): string {
-  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard, tracks } = stats;
+  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard, redundancy, tracks } = stats;
   const rows = [
     ...stages.flatMap(({ stage, queue, service }) => [timeRow(`${stage} wait`, queue), timeRow(stage, service)]),
     timeRow('end to end', endToEnd),
@@ -12,6 +12,7 @@ export function summaryText(stats: StreamStats): string {
   return [
     `${stream}: ${delivered} of ${received} frames delivered, ${fps.toFixed(1)} frames a second${lost ? `, dropped ${lost}` : ', none dropped'}`,
     ...(guard ? [guardText(guard)] : []),
+    ...(redundancy ? [redundancyText(redundancy)] : []),
     ...(tracks ? [trackText(tracks)] : []),
     '',
     textTable(['ms', 'mean', 'cv', 'p50', 'p95', 'p99', 'max', 'n'], rows),
@@ -24,6 +25,12 @@ function guardText({ frames, patches, extraPasses, recovered, suppressed }: Guar
   const regions = patches.map(({ verdict, action, count }) => `${count} ${verdict}${action === 'filled' ? ' and filled' : ''}`).join(', ');
   const total = frames.reduce((sum, { count }) => sum + count, 0);
   return `guard: frames ${states}; ${extraPasses} extra passes (${(extraPasses / total).toFixed(3)} a frame); regions ${regions || 'none'}; boxes ${recovered} recovered, ${suppressed} suppressed`;
+}
+
+function redundancyText({ frames, avoidedInferences, avoidedWorkShare }: RedundancyStats): string {
+  const ways = frames.map(({ action, reason, count }) => `${count} ${action} (${reason})`).join(', ');
+  const total = frames.reduce((sum, { count }) => sum + count, 0);
+  return `redundancy: ${avoidedInferences} of ${total} inferences avoided, ${(100 * avoidedWorkShare).toFixed(1)} % of the work; frames ${ways}`;
 }
 
 function trackText({ now, confirmed, idsGiven }: TrackStats): string {

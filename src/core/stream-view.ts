@@ -1,5 +1,6 @@
 import type { GuardReport, PatchFinding } from './guard-report.js';
 import type { MoveReason, OperatingPointReport } from './operating-point.js';
+import type { RedundancyAction } from './redundancy-report.js';
 import type { SourceEvent } from './source.js';
 
 /** How a running stream is drawn: one node a stage, edges with their overflow policy. */
@@ -56,6 +57,16 @@ export interface TrackStats {
   readonly idsGiven: number;
 }
 
+/** What a stream's redundancy gate spared since the stream began. */
+export interface RedundancyStats {
+  /** Delivered frames, by how their detections came about. */
+  readonly frames: readonly { readonly action: RedundancyAction; readonly reason: string; readonly count: number }[];
+  /** Frames that the model did not see. */
+  readonly avoidedInferences: number;
+  /** Of the work of inferring every frame whole, 0 to 1; below 0 where tiles had to be followed by the whole. */
+  readonly avoidedWorkShare: number;
+}
+
 /** What a stream's governor did since the stream began. */
 export interface GovernorStats {
   /** Where frames are worked on now. */
@@ -75,6 +86,8 @@ export interface StreamStats {
   readonly eventLoopDelay: TimeSummary;
   /** Where the stream has a guard, from its first frame on. */
   readonly guard?: GuardStats;
+  /** Where the stream has a redundancy gate, from its first frame on. */
+  readonly redundancy?: RedundancyStats;
   /** Where the stream has a tracker, from its first frame on. */
   readonly tracks?: TrackStats;
   /** Where the stream has a governor. */

@@ -165,6 +165,7 @@ export class RunningStream implements StreamView {
     const endToEndMs = nowMs - result.frame.firstByteMs;
     this.#ledger.frameDelivered(booked, endToEndMs, nowMs);
     if (result.guard) this.#ledger.guard.add(result.guard);
+    if (result.redundancy) this.#ledger.redundancy.add(result.redundancy);
     if (result.tracks) this.#ledger.tracks.add(result.tracks);
     return { stream: name, result, labels, timings: booked, endToEndMs, emittedEpochMs: epochMs(), droppedSinceLast: this.#ledger.losses.takeSince() };
   }
@@ -230,6 +231,7 @@ export class RunningStream implements StreamView {
   stats(): StreamStats {
     const ledger = this.#ledger;
     const guard = ledger.guard.stats();
+    const redundancy = ledger.redundancy.stats();
     const tracks = ledger.tracks.stats();
     const { governed } = this.#plan;
     return {
@@ -242,6 +244,7 @@ export class RunningStream implements StreamView {
       stages: ledger.stages(),
       eventLoopDelay: this.#plan.monitor.eventLoopDelay(),
       ...(guard ? { guard } : {}),
+      ...(redundancy ? { redundancy } : {}),
       ...(tracks ? { tracks } : {}),
       ...(governed ? { governor: { point: governed.point, moves: ledger.moves.counts() } } : {}),
     };

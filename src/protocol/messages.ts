@@ -30,6 +30,11 @@ const patchAction = z.enum(['filled', 'none']).describe('filled: detections are 
 const guardState = z.enum(['guarded', 'degraded', 'unguarded']).describe("degraded: less than it would have done, for lack of budget. unguarded: the detector's own detections, unchecked");
 const guardReason = z.exactOptional(z.string().max(64)).describe('Why it is not guarded: budget, or an error code');
 
+const redundancyAction = z
+  .enum(['inferred', 'tile', 'reused', 'moved'])
+  .describe('inferred: the model saw the whole picture. tile: it saw the part that changed. reused: the detections of the last inference. moved: the same, moved with what they show');
+const redundancyReason = z.string().max(64).describe('first, changed, age, static or motion');
+
 const detection = z
   .object({
     id: z.int().min(0).describe('Index within the frame'),
@@ -93,10 +98,20 @@ const frameBody = {
   guard: z
     .exactOptional(z.object({ state: guardState, reason: guardReason, extra_passes: count.describe('Inferences beside the one that every frame costs') }))
     .describe('Where the stream has a guard: what it could do for this frame'),
+  redundancy: z
+    .exactOptional(
+      z.object({
+        action: redundancyAction,
+        reason: redundancyReason,
+        age_frames: count.describe('Frames since the last inference of the whole picture; 0 where this is one'),
+        inferred_share: z.number().min(0).describe('Work of the model, in inferences of the whole picture'),
+      }),
+    )
+    .describe('Where the stream has a redundancy gate: how the detections came about'),
 };
 
 /** Parts of a frame that `subscribe.fields` may choose from; `type`, `stream` and `seq` are always there. */
-export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last', 'patches', 'suppressed', 'guard'] as const;
+export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last', 'patches', 'suppressed', 'guard', 'redundancy'] as const;
 export type FrameField = (typeof FRAME_FIELDS)[number];
 
 export const frameMessage = z.object({ ...frameHead, ...frameBody });
@@ -152,6 +167,14 @@ const trackStats = z
   })
   .meta({ title: 'TrackStats', description: 'What the tracker did since the stream began.' });
 
+const redundancyStats = z
+  .object({
+    frames: z.array(z.object({ action: redundancyAction, reason: redundancyReason, count })),
+    avoided_inferences: count.describe('Frames that the model did not see'),
+    avoided_work_share: z.number().describe('Of the work of inferring every frame whole'),
+  })
+  .meta({ title: 'RedundancyStats', description: 'What the redundancy gate spared since the stream began.' });
+
 export const statsMessage = z
   .object({
     type: z.literal('stats'),
@@ -166,6 +189,7 @@ export const statsMessage = z
     stages: z.array(z.object({ stage: z.string(), queue: timeSummary, service: timeSummary, in_flight: count })),
     event_loop_delay: timeSummary,
     guard: z.exactOptional(guardStats).describe('Where the stream has a guard'),
+    redundancy: z.exactOptional(redundancyStats).describe('Where the stream has a redundancy gate'),
     tracks: z.exactOptional(trackStats).describe('Where the stream has a tracker'),
   })
   .meta({ title: 'stats', description: 'Counters and distributions of one stream since its start, once a second.' });

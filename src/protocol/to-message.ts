@@ -3,9 +3,10 @@ import { NO_DETECTIONS } from '../core/detections.js';
 import type { AppError } from '../core/errors.js';
 import type { CaptureTime, Frame } from '../core/frame.js';
 import type { BoxOrigin, GuardReport, PatchFinding } from '../core/guard-report.js';
+import type { RedundancyReport } from '../core/redundancy-report.js';
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
 import type { SourceEvent } from '../core/source.js';
-import type { GuardStats, StreamView, TimeSummary } from '../core/stream-view.js';
+import type { GuardStats, RedundancyStats, StreamView, TimeSummary } from '../core/stream-view.js';
 import type { FrameTracks } from '../core/tracks.js';
 import { MAX_PATCHES, MAX_SUPPRESSED } from './messages.js';
 import type {
@@ -25,7 +26,7 @@ import type {
 
 /** A delivered frame as it goes over the wire: boxes to 0.01 px, scores to 4 decimals, times to the microsecond. Keeps nothing of the frame. */
 export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
-  const { frame, detections, guard, tracks } = delivered.result;
+  const { frame, detections, guard, redundancy, tracks } = delivered.result;
   return {
     type: 'frame',
     stream: delivered.stream,
@@ -37,6 +38,7 @@ export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
     end_to_end_ms: round3(delivered.endToEndMs),
     dropped_since_last: { ...delivered.droppedSinceLast },
     ...(guard ? toGuardParts(guard, delivered.labels) : {}),
+    ...(redundancy ? { redundancy: toRedundancyPart(redundancy) } : {}),
   };
 }
 
@@ -76,6 +78,7 @@ export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage 
     event_loop_delay: toTimeSummaryMessage(stats.eventLoopDelay),
   };
   if (stats.guard) message.guard = toGuardStatsMessage(stats.guard);
+  if (stats.redundancy) message.redundancy = toRedundancyStatsMessage(stats.redundancy);
   if (stats.tracks) message.tracks = { now: stats.tracks.now, confirmed: stats.tracks.confirmed, ids_given: stats.tracks.idsGiven };
   return message;
 }
@@ -121,6 +124,14 @@ function toGuardParts({ state, reason, patches, suppressed, extraPasses }: Guard
     suppressed: toDetectionMessages(suppressed, labels, { origins: taken }).slice(0, MAX_SUPPRESSED),
     guard: { state, ...(reason === undefined ? {} : { reason }), extra_passes: extraPasses },
   };
+}
+
+function toRedundancyPart({ action, reason, ageFrames, inferredShare }: RedundancyReport): NonNullable<FrameMessage['redundancy']> {
+  return { action, reason, age_frames: ageFrames, inferred_share: round4(inferredShare) };
+}
+
+function toRedundancyStatsMessage({ frames, avoidedInferences, avoidedWorkShare }: RedundancyStats): NonNullable<StatsMessage['redundancy']> {
+  return { frames: frames.map((entry) => ({ ...entry })), avoided_inferences: avoidedInferences, avoided_work_share: round4(avoidedWorkShare) };
 }
 
 /** Adversarial ones first, then by falling score. */

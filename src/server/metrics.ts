@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 import type { DeliveredFrame } from '../core/result.js';
 import type { SourceState } from '../core/source.js';
-import type { GuardStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
+import type { GuardStats, RedundancyStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
 
 /** Upper bounds in seconds: from a pre-processing step to a stalled camera, with the frame times of 60, 30 and 15 fps in between. */
 const BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.066, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5];
@@ -137,6 +137,12 @@ export class ServerMetrics {
         set({ stream, origin: 'suppressed' }, suppressed);
       }
     });
+    counter('lynceus_redundancy_frames_total', 'Frames by how their detections came about', ['stream', 'action', 'reason'], (set) => {
+      for (const { stream, frames } of this.#redundancies()) for (const { action, reason, count } of frames) set({ stream, action, reason }, count);
+    });
+    gauge('lynceus_redundancy_avoided_work_ratio', 'Work of the model that the redundancy gate spared, of inferring every frame whole', ['stream'], (set) => {
+      for (const { stream, avoidedWorkShare } of this.#redundancies()) set({ stream }, avoidedWorkShare);
+    });
     gauge('lynceus_tracks', 'Confirmed tracks seen in the newest frame', ['stream'], (set) => {
       for (const { stream, now } of this.#tracks()) set({ stream }, now);
     });
@@ -153,6 +159,10 @@ export class ServerMetrics {
 
   #guards(): readonly (GuardStats & { readonly stream: string })[] {
     return this.#snapshot.flatMap(({ stats: { stream, guard } }) => (guard ? [{ stream, ...guard }] : []));
+  }
+
+  #redundancies(): readonly (RedundancyStats & { readonly stream: string })[] {
+    return this.#snapshot.flatMap(({ stats: { stream, redundancy } }) => (redundancy ? [{ stream, ...redundancy }] : []));
   }
 
   #tracks(): readonly (TrackStats & { readonly stream: string })[] {

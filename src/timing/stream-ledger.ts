@@ -4,6 +4,7 @@ import { GuardCounter } from './guard-counter.js';
 import { LossCounter } from './loss-counter.js';
 import { MoveCounter } from './move-counter.js';
 import { TimeDistribution } from './time-distribution.js';
+import { RedundancyCounter } from './redundancy-counter.js';
 import { TrackCounter } from './track-counter.js';
 
 const FPS_WINDOW_MS = 5_000;
@@ -14,6 +15,7 @@ const RECENT_FRAMES = 1024;
 export class StreamLedger {
   readonly losses = new LossCounter();
   readonly guard = new GuardCounter();
+  readonly redundancy = new RedundancyCounter();
   readonly tracks = new TrackCounter();
   readonly moves = new MoveCounter();
   readonly #stages = new Map<string, { queue: TimeDistribution; service: TimeDistribution; inFlight: number }>();
