@@ -4,6 +4,7 @@ import type {
   DroppedMessage,
   ErrorMessage,
   EventMessage,
+  OperatingPointMessage,
   FrameField,
   HelloMessage,
   PartialFrameMessage,
@@ -61,6 +62,8 @@ export interface ConnectOptions<F extends FrameField = FrameField> extends Subsc
   readonly token?: string;
   readonly onFrame?: (frame: PartialFrameMessage<F>) => void;
   readonly onEvent?: (event: EventMessage) => void;
+  /** The governor of a stream moved. */
+  readonly onOperatingPoint?: (move: OperatingPointMessage) => void;
   readonly onStats?: (stats: StatsMessage) => void;
   readonly onDropped?: (dropped: DroppedMessage) => void;
   readonly onPreview?: (picture: PreviewPicture) => void;
@@ -220,6 +223,9 @@ class Client<F extends FrameField> implements LynceusClient<F> {
         break;
       case 'event':
         this.#options.onEvent?.(message);
+        break;
+      case 'operating_point':
+        this.#options.onOperatingPoint?.(message);
         break;
       case 'stats':
         this.#options.onStats?.(message);

@@ -73,6 +73,14 @@ const stageTiming = z
   })
   .meta({ title: 'StageTiming' });
 
+const operatingPoint = z
+  .object({
+    index: count.describe('Place on the ladder, 0 is the cheapest'),
+    name: z.string(),
+  })
+  .meta({ title: 'OperatingPoint', description: 'A way to run the model: which one, at which size, and how often (a name that ends in /2 infers every second frame).' });
+const moveReason = z.enum(['breach', 'slower', 'faster', 'floor']);
+
 const frameTime = z.object({
   capture: rfc3339.nullable().describe('When the picture was taken; null where the recording does not say'),
   capture_clock: z.enum(['rtcp_sr', 'rtp_arrival', 'container_pts', 'dataset', 'host']).describe('Where the capture time comes from'),
@@ -108,10 +116,11 @@ const frameBody = {
       }),
     )
     .describe('Where the stream has a redundancy gate: how the detections came about'),
+  operating_point: z.exactOptional(operatingPoint).describe('Where the stream has a governor: the operating point that this frame was worked on at'),
 };
 
 /** Parts of a frame that `subscribe.fields` may choose from; `type`, `stream` and `seq` are always there. */
-export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last', 'patches', 'suppressed', 'guard', 'redundancy'] as const;
+export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last', 'patches', 'suppressed', 'guard', 'redundancy', 'operating_point'] as const;
 export type FrameField = (typeof FRAME_FIELDS)[number];
 
 export const frameMessage = z.object({ ...frameHead, ...frameBody });
@@ -132,6 +141,18 @@ export const eventMessage = z
     retry_in_ms: z.exactOptional(milliseconds.min(0)),
   })
   .meta({ title: 'event', description: "The source of a stream changed its state. Sent for each subscribed stream at once with the newest state." });
+
+export const operatingPointMessage = z
+  .object({
+    type: z.literal('operating_point'),
+    stream: streamName,
+    time: rfc3339,
+    from: operatingPoint,
+    to: operatingPoint,
+    reason: moveReason.describe('breach: frames were late. slower: they would soon be. faster: there is room for a better one. floor: nothing cheaper is left, and frames are late'),
+    message: z.string().describe('For people'),
+  })
+  .meta({ title: 'operating_point', description: 'The governor of a stream moved: frames are worked on at another operating point from now on.' });
 
 const timeSummary = z
   .object({
@@ -191,6 +212,9 @@ export const statsMessage = z
     guard: z.exactOptional(guardStats).describe('Where the stream has a guard'),
     redundancy: z.exactOptional(redundancyStats).describe('Where the stream has a redundancy gate'),
     tracks: z.exactOptional(trackStats).describe('Where the stream has a tracker'),
+    governor: z
+      .exactOptional(z.object({ point: operatingPoint, moves: z.array(z.object({ reason: moveReason, count })) }))
+      .describe('Where the stream has a governor: the point that frames are worked on at now, and its moves since the stream began'),
   })
   .meta({ title: 'stats', description: 'Counters and distributions of one stream since its start, once a second.' });
 
@@ -302,6 +326,7 @@ export type TrackStatsMessage = z.infer<typeof trackStats>;
 export type StageTimingMessage = FrameMessage['timings'][number];
 export type PartialFrameMessage<F extends FrameField = FrameField> = Pick<FrameMessage, 'type' | 'stream' | 'seq' | F>;
 export type EventMessage = z.infer<typeof eventMessage>;
+export type OperatingPointMessage = z.infer<typeof operatingPointMessage>;
 export type StatsMessage = z.infer<typeof statsMessage>;
 export type TimeSummaryMessage = z.infer<typeof timeSummary>;
 export type StreamInfo = z.infer<typeof streamInfo>;
@@ -322,6 +347,7 @@ export type ServerMessage =
   | SubscribedMessage
   | FrameMessage
   | EventMessage
+  | OperatingPointMessage
   | StatsMessage
   | DroppedMessage
   | ErrorMessage

@@ -4,6 +4,7 @@ import type { AppError } from '../core/errors.js';
 import type { CaptureTime, Frame } from '../core/frame.js';
 import type { BoxOrigin, GuardReport, PatchFinding } from '../core/guard-report.js';
 import type { RedundancyReport } from '../core/redundancy-report.js';
+import type { OperatingPointMove } from '../core/operating-point.js';
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
 import type { SourceEvent } from '../core/source.js';
 import type { GuardStats, RedundancyStats, StreamView, TimeSummary } from '../core/stream-view.js';
@@ -16,6 +17,7 @@ import type {
   FrameField,
   FrameMessage,
   GuardStatsMessage,
+  OperatingPointMessage,
   PartialFrameMessage,
   PatchMessage,
   StageTimingMessage,
@@ -26,7 +28,7 @@ import type {
 
 /** A delivered frame as it goes over the wire: boxes to 0.01 px, scores to 4 decimals, times to the microsecond. Keeps nothing of the frame. */
 export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
-  const { frame, detections, guard, redundancy, tracks } = delivered.result;
+  const { frame, detections, guard, redundancy, tracks, operatingPoint } = delivered.result;
   return {
     type: 'frame',
     stream: delivered.stream,
@@ -38,6 +40,7 @@ export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
     end_to_end_ms: round3(delivered.endToEndMs),
     dropped_since_last: { ...delivered.droppedSinceLast },
     ...(guard ? toGuardParts(guard, delivered.labels) : {}),
+    ...(operatingPoint ? { operating_point: { ...operatingPoint } } : {}),
     ...(redundancy ? { redundancy: toRedundancyPart(redundancy) } : {}),
   };
 }
@@ -55,6 +58,10 @@ export function toEventMessage(stream: string, event: SourceEvent): EventMessage
   if (event.attempt !== undefined) message.attempt = event.attempt;
   if (event.retryInMs !== undefined) message.retry_in_ms = round3(event.retryInMs);
   return message;
+}
+
+export function toOperatingPointMessage(stream: string, { epochMs, from, to, reason, message }: OperatingPointMove): OperatingPointMessage {
+  return { type: 'operating_point', stream, time: toRfc3339(epochMs), from: { ...from }, to: { ...to }, reason, message };
 }
 
 export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage {
@@ -80,6 +87,7 @@ export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage 
   if (stats.guard) message.guard = toGuardStatsMessage(stats.guard);
   if (stats.redundancy) message.redundancy = toRedundancyStatsMessage(stats.redundancy);
   if (stats.tracks) message.tracks = { now: stats.tracks.now, confirmed: stats.tracks.confirmed, ids_given: stats.tracks.idsGiven };
+  if (stats.governor) message.governor = { point: { ...stats.governor.point }, moves: stats.governor.moves.map((entry) => ({ ...entry })) };
   return message;
 }
 

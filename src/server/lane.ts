@@ -31,6 +31,7 @@ export class Lane {
   readonly subscription: Subscription;
   readonly frameKey: string;
   readonly eventKey: string;
+  readonly moveKey: string;
   readonly statsKey: string;
   readonly previewKey: string;
   readonly #pacer: Pacer | undefined;
@@ -43,6 +44,7 @@ export class Lane {
     this.subscription = subscription;
     this.frameKey = `frame ${stream}`;
     this.eventKey = `event ${stream}`;
+    this.moveKey = `move ${stream}`;
     this.statsKey = `stats ${stream}`;
     this.previewKey = `preview ${stream}`;
     this.#pacer = subscription.maxRate === undefined ? undefined : new Pacer(subscription.maxRate);

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 import type { DeliveredFrame } from '../core/result.js';
 import type { SourceState } from '../core/source.js';
-import type { GuardStats, RedundancyStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
+import type { GovernorStats, GuardStats, RedundancyStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
 
 /** Upper bounds in seconds: from a pre-processing step to a stalled camera, with the frame times of 60, 30 and 15 fps in between. */
 const BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.066, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5];
@@ -152,6 +152,12 @@ export class ServerMetrics {
     counter('lynceus_track_ids_total', 'Track ids given, those of tentative tracks too', ['stream'], (set) => {
       for (const { stream, idsGiven } of this.#tracks()) set({ stream }, idsGiven);
     });
+    gauge('lynceus_operating_point', 'Place on the ladder of the operating point that frames are worked on at, 0 is the cheapest', ['stream', 'name'], (set) => {
+      for (const { stream, point } of this.#governors()) set({ stream, name: point.name }, point.index);
+    });
+    counter('lynceus_governor_moves_total', 'Moves between operating points', ['stream', 'reason'], (set) => {
+      for (const { stream, moves } of this.#governors()) for (const { reason, count } of moves) set({ stream, reason }, count);
+    });
     counter('lynceus_preview_encodes_total', 'Preview pictures encoded', ['stream'], (set) => {
       for (const [stream, count] of previews()) set({ stream }, count);
     });
@@ -167,6 +173,10 @@ export class ServerMetrics {
 
   #tracks(): readonly (TrackStats & { readonly stream: string })[] {
     return this.#snapshot.flatMap(({ stats: { stream, tracks } }) => (tracks ? [{ stream, ...tracks }] : []));
+  }
+
+  #governors(): readonly (GovernorStats & { readonly stream: string })[] {
+    return this.#snapshot.flatMap(({ stats: { stream, governor } }) => (governor ? [{ stream, ...governor }] : []));
   }
 
   #registerServer({ ws, version }: ServerMetricsOptions): void {

@@ -100,6 +100,7 @@ export async function startServer(options: ServerOptions): Promise<LynceusServer
         preview.offer(frame.stream, frame.result.frame);
       },
       event: (stream, event) => hub.event(stream, event),
+      moved: (stream, move) => hub.moved(stream, move),
       close: () => undefined,
     },
     close: () => (closed ??= close()),

@@ -107,10 +107,19 @@ export class WsClient {
 
   /** An event keeps its place between the frames with policy `all`; otherwise the newest state is all that matters. */
   offerEvent(lane: Lane, message: WireMessage): void {
-    if (lane.subscription.policy === 'all') {
+    this.#offerNews(lane, lane.eventKey, message);
+  }
+
+  /** The same of a governor's moves, which don't take the place of events. */
+  offerMove(lane: Lane, message: WireMessage): void {
+    this.#offerNews(lane, lane.moveKey, message);
+  }
+
+  #offerNews({ subscription: { policy } }: Lane, key: string, message: WireMessage): void {
+    if (policy === 'all') {
       this.#push({ message, fields: ALL_FIELDS, bytes: message.bytes(this.encoding, ALL_FIELDS).length });
     } else {
-      this.#outbox.putLatest(lane.eventKey, { message, fields: ALL_FIELDS, bytes: 0 });
+      this.#outbox.putLatest(key, { message, fields: ALL_FIELDS, bytes: 0 });
     }
     this.#flush();
   }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { epochMs, monotonicMs } from '../core/clock.js';
 import { AppError, toAppError } from '../core/errors.js';
+import type { OperatingPointMove } from '../core/operating-point.js';
 import type { DeliveredFrame } from '../core/result.js';
 import type { SourceEvent } from '../core/source.js';
 import type { StreamView } from '../core/stream-view.js';
@@ -15,6 +16,7 @@ import {
   SUBPROTOCOLS,
   toErrorMessage,
   toEventMessage,
+  toOperatingPointMessage,
   toFrameMessage,
   toRfc3339,
   toStatsMessage,
@@ -101,6 +103,14 @@ export class WsHub {
     for (const client of this.#clients) {
       const lane = client.lane(stream);
       if (lane) client.offerEvent(lane, (message ??= new PlainWireMessage(toEventMessage(stream, event))));
+    }
+  }
+
+  moved(stream: string, move: OperatingPointMove): void {
+    let message: WireMessage | undefined;
+    for (const client of this.#clients) {
+      const lane = client.lane(stream);
+      if (lane) client.offerMove(lane, (message ??= new PlainWireMessage(toOperatingPointMessage(stream, move))));
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Logger } from '../core/logger.js';
 import { toAppError } from '../core/errors.js';
+import type { OperatingPointMove } from '../core/operating-point.js';
 import type { DeliveredFrame } from '../core/result.js';
 import type { Sink } from '../core/sink.js';
 import type { SourceEvent } from '../core/source.js';
@@ -42,6 +43,10 @@ export class IsolatedSink implements Sink {
 
   event(stream: string, event: SourceEvent): void {
     this.#guard(() => this.#inner.event?.(stream, event));
+  }
+
+  moved(stream: string, move: OperatingPointMove): void {
+    this.#guard(() => this.#inner.moved?.(stream, move));
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,9 @@
+import type { OperatingPointMove } from '../core/operating-point.js';
 import type { DeliveredFrame } from '../core/result.js';
 import type { Sink } from '../core/sink.js';
 import type { SourceEvent } from '../core/source.js';
-import { toEventMessage, toFrameMessage } from '../protocol/to-message.js';
+import type { EventMessage, OperatingPointMessage } from '../protocol/messages.js';
+import { toEventMessage, toFrameMessage, toOperatingPointMessage } from '../protocol/to-message.js';
 import type { TextOutput } from './text-output.js';
 
 /** One line of JSON a frame (and an event): the very messages that a WebSocket subscriber gets. */
@@ -18,13 +20,17 @@ export class NdjsonSink implements Sink {
   }
 
   event(stream: string, event: SourceEvent): void {
-    void this.#writeEvent(stream, event);
+    void this.#writeNews(toEventMessage(stream, event));
+  }
+
+  moved(stream: string, move: OperatingPointMove): void {
+    void this.#writeNews(toOperatingPointMessage(stream, move));
   }
 
   /** Events are few and small: they need not wait for the disk, and a failure shows at the next frame. */
-  async #writeEvent(stream: string, event: SourceEvent): Promise<void> {
+  async #writeNews(message: EventMessage | OperatingPointMessage): Promise<void> {
     try {
-      await this.#output.write(`${JSON.stringify(toEventMessage(stream, event))}\n`);
+      await this.#output.write(`${JSON.stringify(message)}\n`);
     } catch {
       // Kept by the output, thrown by `deliver`.
     }

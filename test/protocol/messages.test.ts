@@ -18,6 +18,7 @@ import {
   toErrorMessage,
   toEventMessage,
   toFrameMessage,
+  toOperatingPointMessage,
   toStatsMessage,
 } from '../../src/protocol/index.js';
 import { schemas } from '../../src/protocol/schemas.js';
@@ -89,8 +90,8 @@ describe('frame messages', () => {
   });
 
   test.each([
-    ['a guard', { guard: fakeGuardReport() }, [...FRAME_FIELDS]],
-    ['none', {}, FRAME_FIELDS.filter((field) => !['patches', 'suppressed', 'guard'].includes(field))],
+    ['a guard', { guard: fakeGuardReport() }, FRAME_FIELDS.filter((field) => !['redundancy', 'operating_point'].includes(field))],
+    ['none', {}, FRAME_FIELDS.filter((field) => !['patches', 'suppressed', 'guard', 'redundancy', 'operating_point'].includes(field))],
   ])('with %s, any choice of fields is a valid frame with just those of them that the stream has', (_, options, present) => {
     const frame = fakeFrame(stream, 3);
     const message = toFrameMessage(fakeDelivered(stream, frame, options));
@@ -158,4 +159,20 @@ describe('what a client may say', () => {
     const type = typeof message === 'object' ? message.type : '';
     if (type in validators && type !== 'hello') expect(validators[type]!(message)).toBe(isValid);
   });
+});
+
+test('a governed frame says its operating point, and a move says where from, where to and why', () => {
+  const frame = fakeFrame(fakeStream('yard'), 3);
+  const [from, to] = [
+    { index: 4, name: 'm' },
+    { index: 2, name: 'm-320x320' },
+  ];
+  const delivered = fakeDelivered(fakeStream('yard'), frame, {});
+  const message = toFrameMessage({ ...delivered, result: { ...delivered.result, operatingPoint: to } });
+  frame.release();
+  expect(message.operating_point).toEqual(to);
+  expect(errorsOf('frame', message)).toEqual([]);
+  const move = toOperatingPointMessage('yard', { epochMs: 0, from, to, reason: 'breach', message: 'late' });
+  expect(move).toEqual({ type: 'operating_point', stream: 'yard', time: '1970-01-01T00:00:00.000Z', from, to, reason: 'breach', message: 'late' });
+  expect(errorsOf('operating_point', move)).toEqual([]);
 });
