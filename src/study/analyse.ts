@@ -3,7 +3,7 @@ import { causeMs, type ContentCost, type DecomposedFrame, decomposeRun, sumOf } 
 import { describe, type Description } from './describe.js';
 import { analyseEffects, type EffectAnalysis } from './effects.js';
 import { CAUSES, type Cause, PERSPECTIVE_OF, type Perspective, PERSPECTIVES } from './perspectives.js';
-import { fitLine, type LinearFit } from './predictor.js';
+import { fitTrimmed, type TrimmedFit } from './predictor.js';
 import type { RunRecord, StudyRecording, StudyRun } from './records.js';
 import { explainTail, type TailGap } from './tail.js';
 
@@ -50,11 +50,16 @@ export interface InjectionFigures {
   readonly shares: VarianceShares | undefined;
 }
 
+export interface PostProcessingFit extends TrimmedFit {
+  /** Empty where the study didn't vary the model. */
+  readonly model: string;
+}
+
 export interface StudyFigures {
   readonly perspectives: readonly PerspectiveFigures[];
   readonly injection: InjectionFigures | undefined;
-  /** Milliseconds of decoding and suppression by boxes before it, by configuration's model where that varies. */
-  readonly postProcessing: LinearFit | undefined;
+  /** Milliseconds of decoding and suppression by boxes before it, of the model with most frames. */
+  readonly postProcessing: PostProcessingFit | undefined;
   readonly frames: number;
 }
 
@@ -88,7 +93,7 @@ export function decomposeAll({ runs }: StudyRecording): { readonly run: StudyRun
   return runs.map((run) => ({ run, frames: decomposeRun(run, fits.costOf(run)) }));
 }
 
-/** Runs with equal levels, in the order in which they first appear. */
+/** Runs with equal levels, in the order of these. */
 function groupByLevels(runs: readonly StudyRun[]): StudyRun[][] {
   const groups = new Map<string, StudyRun[]>();
   for (const run of runs) {
@@ -97,18 +102,23 @@ function groupByLevels(runs: readonly StudyRun[]): StudyRun[][] {
     if (group) group.push(run);
     else groups.set(key, [run]);
   }
-  return [...groups.values()];
+  return [...groups].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).map(([, group]) => group);
+}
+
+/** The model of a run where the study varied it; empty where it didn't. */
+export function modelOf({ levels }: StudyRun): string {
+  return levels['model'] ?? '';
 }
 
 /** What a box costs in post-processing, learnt per model: another model has another decoder. */
 class ContentFits {
-  readonly overall: LinearFit | undefined;
-  readonly #byModel = new Map<string, LinearFit | undefined>();
+  readonly overall: PostProcessingFit | undefined;
+  readonly #byModel = new Map<string, TrimmedFit | undefined>();
 
   constructor(runs: readonly StudyRun[]) {
     const points = new Map<string, { x: number[]; y: number[] }>();
     for (const run of runs) {
-      const key = run.levels['model'] ?? '';
+      const key = modelOf(run);
       const own = points.get(key) ?? { x: [], y: [] };
       points.set(key, own);
       for (const frame of decomposeRun(run, () => 0)) {
@@ -117,13 +127,14 @@ class ContentFits {
         own.y.push(frame.postMs);
       }
     }
-    for (const [key, { x, y }] of points) this.#byModel.set(key, x.length < FEWEST_FRAMES ? undefined : fitLine(x, y));
-    const largest = [...points.values()].sort((a, b) => b.x.length - a.x.length)[0];
-    this.overall = largest && largest.x.length >= FEWEST_FRAMES ? fitLine(largest.x, largest.y) : undefined;
+    for (const [key, { x, y }] of points) this.#byModel.set(key, x.length < FEWEST_FRAMES ? undefined : fitTrimmed(x, y));
+    const [model = ''] = [...points].sort(([, a], [, b]) => b.x.length - a.x.length).map(([key]) => key);
+    const largest = this.#byModel.get(model);
+    this.overall = largest && { ...largest, model };
   }
 
-  costOf({ levels }: StudyRun): ContentCost {
-    const fit = this.#byModel.get(levels['model'] ?? '');
+  costOf(run: StudyRun): ContentCost {
+    const fit = this.#byModel.get(modelOf(run));
     if (!fit || fit.r2 < LEAST_R2 || fit.slope <= 0) return () => 0;
     return (boxes) => fit.slope * boxes;
   }

@@ -39,8 +39,8 @@ export type ContentCost = (boxesBeforeNms: number) => number;
  *
  * 1. `halted`, where the whole process stood still.
  * 2. Where the frame was with the main thread: a late thread holds up what ends while it is late, and nothing that ends later. So of the
- *    collections and late turns only those count that reach the end of the frame's wait: `gc`, or else `off-cpu` for the share of
- *    the time that the thread wasn't let run, and `event-loop` for the rest.
+ *    collections and late turns only those count that reach the end of the frame's wait: `off-cpu` for the share of the time that the
+ *    thread wasn't let run, and `gc` or `event-loop` for the rest.
  * 3. Where it was with a worker: `content`, which is what its boxes usually cost; then `off-cpu` for the share of the time that busy
  *    workers weren't let run.
  * 4. The stage's own: `queue`, `io`, `delivery` or `compute`.
@@ -177,10 +177,10 @@ function awaited(wait: Interval, causes: Record<Cause, number>, timeline: RunTim
   const running = withoutHalts(union([wait]), causes, timeline);
   const { inside: late, outside: early } = split(running, timeline.lateUntil(wait[1]));
   const { inside: collecting, outside: busy } = split(late, timeline.collections);
-  const offMs = timeline.offCpuMs(busy, (reading) => reading.main);
-  const othersMs = timeline.offCpuMs(early, others);
-  causes.gc += lengthMs(collecting);
-  causes['off-cpu'] += offMs + othersMs;
+  const ofMain = (reading: OffCpuRecord) => reading.main;
+  const [offInGcMs, offMs, othersMs] = [timeline.offCpuMs(collecting, ofMain), timeline.offCpuMs(busy, ofMain), timeline.offCpuMs(early, others)];
+  causes.gc += lengthMs(collecting) - offInGcMs;
+  causes['off-cpu'] += offInGcMs + offMs + othersMs;
   causes['event-loop'] += lengthMs(busy) - offMs;
   return lengthMs(early) - othersMs;
 }

@@ -31,8 +31,7 @@ export interface DescribeOptions {
   readonly level?: number;
 }
 
-const FIGURES = ['mean', 'deviation', 'cv', 'p50', 'p95', 'p99', 'p999'] as const;
-type Figure = (typeof FIGURES)[number];
+type Figure = 'mean' | 'deviation' | 'cv' | 'p50' | 'p95' | 'p99' | 'p999';
 
 /**
  * Describes times, with confidence intervals by the circular block bootstrap (Politis and Romano 1992): neighbouring frames are alike, so

@@ -37,3 +37,28 @@ export function fitLine(x: readonly number[], y: readonly number[]): LinearFit |
     meanRelativeError: relative.length === 0 ? 0 : relative.reduce((sum, value) => sum + value, 0) / relative.length,
   };
 }
+
+/** Further off than this, in median absolute deviations, a point says something else. */
+const OUTLIER_DEVIATIONS = 5;
+
+export interface TrimmedFit extends LinearFit {
+  /** Points that were left out. */
+  readonly outliers: number;
+}
+
+/** `fitLine` without the points that are far off its first attempt: a frame that was interrupted says nothing of what a box costs. */
+export function fitTrimmed(x: readonly number[], y: readonly number[]): TrimmedFit | undefined {
+  const first = fitLine(x, y);
+  if (!first) return undefined;
+  const residuals = y.map((value, i) => value - first.intercept - first.slope * x[i]!);
+  const middle = median(residuals);
+  const spread = median(residuals.map((residual) => Math.abs(residual - middle)));
+  const kept = residuals.flatMap((residual, i) => (Math.abs(residual - middle) <= OUTLIER_DEVIATIONS * spread ? [i] : []));
+  const fit = fitLine(kept.map((i) => x[i]!), kept.map((i) => y[i]!));
+  return fit ? { ...fit, outliers: x.length - kept.length } : { ...first, outliers: 0 };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[sorted.length >> 1]!;
+}

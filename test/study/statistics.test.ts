@@ -4,7 +4,7 @@ import { SeededRandom } from '../../src/core/seeded-random.js';
 import { addedVariance, sharesOf, type Split, splitVariance } from '../../src/study/covariance.js';
 import { blockLength, describe as describeTimes } from '../../src/study/describe.js';
 import { analyseEffects, type Observation } from '../../src/study/effects.js';
-import { fitLine } from '../../src/study/predictor.js';
+import { fitLine, fitTrimmed } from '../../src/study/predictor.js';
 import { explainTail } from '../../src/study/tail.js';
 import { lengthMs, split, union } from '../../src/study/timeline.js';
 
@@ -206,6 +206,15 @@ describe('post-processing by boxes', () => {
   ])('%s', (_, x, y, expected) => {
     if (expected) expect(fitLine(x, y)).toMatchObject(expected);
     else expect(fitLine(x, y)).toBeUndefined();
+  });
+
+  test('a frame that was interrupted says nothing of what a box costs', () => {
+    const x = Array.from({ length: 50 }, (_, i) => i);
+    const y = x.map((boxes) => 1 + 0.5 * boxes + (boxes % 2 ? 0.1 : -0.1) + (boxes === 3 ? 400 : 0));
+    const fit = fitTrimmed(x, y)!;
+    expect(fit.outliers).toBe(1);
+    expect(Math.abs(fit.slope - 0.5)).toBeLessThan(0.01);
+    expect(fit.r2).toBeGreaterThan(0.99);
   });
 
   test('any line is found again', () => {

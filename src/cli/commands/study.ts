@@ -40,8 +40,8 @@ interface StudyOptions {
 }
 
 /** Unless told otherwise, a run ends after so many frames or so long, whatever comes first: a slow source shouldn't make it last for ever. */
-const USUAL_FRAMES = 120;
-const USUAL_LIMIT_MS = 6_000;
+const USUAL_FRAMES = 100;
+const USUAL_LIMIT_MS = 5_000;
 /** A run whose frames were asked for waits for them. */
 const ASKED_LIMIT_MS = 600_000;
 

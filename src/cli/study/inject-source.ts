@@ -24,12 +24,12 @@ export function delayedSource(inner: Source, delayMs: () => number): Source {
   return new WrappedSource(inner, delayed$);
 }
 
-/** A source whose pictures are changed in place. */
+/** A source whose pictures are changed in place; the time that it takes is the source's own. */
 export function changedSource(inner: Source, change: (pixels: Uint8Array, format: FrameFormat) => void): Source {
   const changed$ = inner.frames$.pipe(
     map((frame) => {
       change(frame.pixels, frame.format);
-      return frame;
+      return arrivedNow(frame);
     }),
   );
   return new WrappedSource(inner, changed$);

@@ -6,7 +6,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { SourceDefinition } from '../../config/stream-definition.js';
 import { SeededRandom } from '../../core/seeded-random.js';
 import { AppError } from '../../core/errors.js';
-import { type FfmpegChild, startFfmpeg } from '../../sources/ffmpeg.js';
+import { type FfmpegChild, runFfprobe, startFfmpeg } from '../../sources/ffmpeg.js';
+
+/** Codecs that a transport stream can carry, which is read as it comes; of a Matroska stream the reader keeps seconds in stock. */
+const TRANSPORT_STREAM_CODECS = new Set(['h264', 'hevc', 'mpeg4', 'mpeg2video', 'mpeg1video']);
 
 /** What a network carries at once. */
 const PACKET_BYTES = 1400;
@@ -47,8 +50,8 @@ export interface LinkRelay {
 }
 
 /**
- * Puts a link in front of a source: a proxy in front of an address, and a stream over HTTP (Matroska, at the pace of its own time) in
- * front of a file.
+ * Puts a link in front of a source: a proxy in front of an address, and a stream over HTTP (at the pace of its own time) in front of a
+ * file.
  *
  * @param lossShare of packets, 0 for a link without fault. @throws AppError `ERR_USAGE` for sources that no stream of bytes leads to
  */
@@ -66,6 +69,7 @@ export async function startLinkRelay(source: SourceDefinition, lossShare: number
 
 /** ffmpeg posts the file, copied, to a server of ours, which passes it on to whoever asks. */
 async function relayFile(path: string, lossShare: number, seed: number): Promise<LinkRelay> {
+  const muxer = await muxerFor(path);
   const feeds = new Map<string, ServerResponse>();
   const children: FfmpegChild[] = [];
   let count = 0;
@@ -74,9 +78,9 @@ async function relayFile(path: string, lossShare: number, seed: number): Promise
       count += 1;
       const name = `/feed/${count}`;
       feeds.set(name, response);
-      response.writeHead(200, { 'content-type': 'video/x-matroska' });
-      // -re: at the pace of the file's own time, as a camera would send it.
-      const outputs = [{ options: ['-map', '0:v:0', '-c', 'copy', '-f', 'matroska', '-flush_packets', '1'], target: `http://127.0.0.1:${portOf(server)}${name}` }];
+      response.writeHead(200, { 'content-type': muxer.contentType });
+      // At the pace of the file's own time (-re) and a frame at a time, as a camera would send it.
+      const outputs = [{ options: ['-map', '0:v:0', '-c', 'copy', ...muxer.options, '-flush_packets', '1'], target: `http://127.0.0.1:${portOf(server)}${name}` }];
       const child = startFfmpeg({ inputOptions: ['-hide_banner', '-nostdin', '-loglevel', 'error', '-re', '-stream_loop', '-1'], input: `file:${path}`, outputs, onLine: () => undefined });
       children.push(child);
       response.on('close', () => child.stop());
@@ -94,7 +98,7 @@ async function relayFile(path: string, lossShare: number, seed: number): Promise
   });
   await listen(server);
   return {
-    source: { kind: 'http', url: `http://127.0.0.1:${portOf(server)}/stream.mkv` },
+    source: { kind: 'http', url: `http://127.0.0.1:${portOf(server)}/stream` },
     close: async () => {
       for (const child of children) child.stop();
       await Promise.all(children.map(({ exited }) => exited));
@@ -102,6 +106,12 @@ async function relayFile(path: string, lossShare: number, seed: number): Promise
       server.close();
     },
   };
+}
+
+async function muxerFor(path: string): Promise<{ readonly options: readonly string[]; readonly contentType: string }> {
+  const { streams } = await runFfprobe(`file:${path}`, ['-select_streams', 'v:0']);
+  if (TRANSPORT_STREAM_CODECS.has(streams[0]?.codec_name ?? '')) return { options: ['-f', 'mpegts', '-muxdelay', '0'], contentType: 'video/mp2t' };
+  return { options: ['-f', 'matroska', '-live', '1', '-cluster_time_limit', '0'], contentType: 'video/x-matroska' };
 }
 
 async function relayAddress(source: Extract<SourceDefinition, { kind: 'http' | 'rtsp' }>, lossShare: number, seed: number): Promise<LinkRelay> {

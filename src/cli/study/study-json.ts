@@ -33,7 +33,7 @@ export function studyJson({ header, notes }: StudyRecording, figures: StudyFigur
           })),
         }),
     post_processing: postProcessing
-      ? { n: postProcessing.n, ms_per_box: Number(postProcessing.slope.toPrecision(4)), intercept_ms: round(postProcessing.intercept), r2: round(postProcessing.r2), residual_sd_ms: round(postProcessing.residualDeviation), mean_relative_error: round(postProcessing.meanRelativeError) }
+      ? { n: postProcessing.n, ms_per_box: Number(postProcessing.slope.toPrecision(4)), intercept_ms: round(postProcessing.intercept), r2: round(postProcessing.r2), residual_sd_ms: round(postProcessing.residualDeviation), mean_relative_error: round(postProcessing.meanRelativeError), outliers: postProcessing.outliers }
       : null,
     notes,
     machine: header.machine,

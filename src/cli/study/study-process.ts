@@ -6,7 +6,7 @@ import { performRun } from './perform-run.js';
 import type { RunMessage, RunRequest } from './run-request.js';
 
 // A process of its own for every run: its memory, its workers and its compiled code are new, and it can be stopped and slowed from outside.
-assert(process.send, 'a study starts this process');
+assert(process.connected, 'a study starts this process');
 const tell = (message: RunMessage): void => {
   process.send?.(message);
 };

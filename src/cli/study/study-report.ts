@@ -1,6 +1,6 @@
 import { drawPlot, Plot } from '../../report/plot.js';
 import { type Block, renderReport, type Section } from '../../report/report.js';
-import { type ConfigurationFigures, decomposeAll, type InjectionFigures, type PerspectiveFigures, type StudyFigures } from '../../study/analyse.js';
+import { type ConfigurationFigures, decomposeAll, type InjectionFigures, modelOf, type PerspectiveFigures, type StudyFigures } from '../../study/analyse.js';
 import { causeMs, type DecomposedFrame, sumOf } from '../../study/decompose.js';
 import { CAUSES } from '../../study/perspectives.js';
 import type { StudyRecording, StudyRun } from '../../study/records.js';
@@ -12,8 +12,9 @@ const SECOND = '#d9722e';
 /** One for each cause, in their order; time that a machine took is warm, time that work took is cool. */
 const CAUSE_COLOURS = ['#3b8f5a', '#2aa5b5', '#2a78b5', '#8a7fc4', '#c94f7c', '#e39ab8', '#e39a3b', '#c23b22', '#8d99a3'];
 const ROW_PX = 22;
-const LABELS_PX = 250;
-/** Frames further out than this share of all would squeeze the rest into a line. */
+const LABELS_PX = 280;
+const MOST_LETTERS = 54;
+/** More points than this make a page slow and say no more. */
 const MOST_POINTS = 600;
 
 type Row = Readonly<Record<string, string | number>>;
@@ -90,17 +91,15 @@ function injectionSection({ without, with: with_, addedVarianceMs2, shares }: In
 
 function effectsSection(perspectives: readonly PerspectiveFigures[]): Section {
   const rows = perspectives.flatMap(({ perspective, effects }): Row[] => [
-    ...effects.effects.map(({ name, etaSquared }) => ({ perspective, factor: name, share: etaSquared })),
-    { perspective, factor: 'within', share: effects.residualShare },
+    ...effects.effects.map(({ name, etaSquared }) => ({ factor: `${perspective}: ${name}`, share: etaSquared, kind: 'factor' })),
+    { factor: `${perspective}: within`, share: effects.residualShare, kind: 'within' },
   ]);
   const markup = drawPlot({
-    height: ROW_PX * rows.length + 40 * perspectives.length + 50,
-    marginLeft: 170,
-    marginRight: 90,
+    height: ROW_PX * rows.length + 60,
+    marginLeft: 220,
     x: { label: 'share of the variance of its sweep (eta squared)', tickFormat: '%', domain: [0, 1], grid: true },
-    y: { label: null },
-    fy: { label: null, domain: perspectives.map(({ perspective }) => perspective) },
-    marks: [Plot.barX(rows, { x: 'share', y: 'factor', fy: 'perspective', fill: (row: Row) => (row['factor'] === 'within' ? '#b9c2ca' : COLOUR), sort: { y: '-x' } })],
+    y: { label: null, domain: rows.map(({ factor }) => factor) },
+    marks: [Plot.barX(rows, { x: 'share', y: 'factor', fill: (row: Row) => (row['kind'] === 'within' ? '#b9c2ca' : COLOUR) })],
   });
   const unbalanced = perspectives.filter(({ effects }) => !effects.isBalanced).map(({ perspective }) => perspective);
   const caption = `Each sweep varies factors of one perspective. "within" is what no factor explains: the jitter inside of the configurations.${unbalanced.length > 0 ? ` Unequal or missing cells, so that shares overlap: ${unbalanced.join(', ')}.` : ''}`;
@@ -160,7 +159,7 @@ function tailSection(configurations: readonly ConfigurationFigures[]): Section {
   );
   const markup = drawPlot({
     height: ROW_PX * known.length + 90,
-    marginLeft: LABELS_PX + 40,
+    marginLeft: LABELS_PX + 90,
     color: { legend: true, domain: [...CAUSES], range: CAUSE_COLOURS },
     x: { label: 'slowest hundredth less ordinary frames, ms', grid: true },
     y: { label: null, domain: known.map(({ perspective, levels }) => `${perspective}: ${levelsText(levels)}`), tickFormat: shortLabel },
@@ -198,7 +197,7 @@ function timelinePlot(run: StudyRun, frames: readonly DecomposedFrame[]): Block 
   const marks = run.marks.filter(({ at }) => at[1] >= from && at[0] <= to).map(({ kind, at: [start, end] }): Row => ({ kind: MARK_NAMES[kind], from: start / 1e3, to: Math.max(end, start + 2) / 1e3 }));
   const offCpu = run.offCpu.filter(({ at }) => at[1] >= from && at[0] <= to && at[1] > at[0]).flatMap(({ at: [start, end], main, workers }): Row[] => (Math.max(main, workers) > 0.3 ? [{ kind: 'off the processors', from: start / 1e3, to: end / 1e3 }] : []));
   const longest = Math.max(...frames.map(({ totalMs }) => totalMs));
-  const points = frames.slice(0, MOST_POINTS).map(({ startMs, totalMs, seq }): Row => ({ s: startMs / 1e3, ms: totalMs, seq }));
+  const points = frames.slice(0, MOST_POINTS).map(({ startMs, totalMs, stream }): Row => ({ s: startMs / 1e3, ms: totalMs, stream }));
   const names = [...Object.values(MARK_NAMES), 'off the processors'];
   const markup = drawPlot({
     height: 300,
@@ -207,7 +206,7 @@ function timelinePlot(run: StudyRun, frames: readonly DecomposedFrame[]): Block 
     y: { label: 'latency, ms', grid: true, domain: [-0.12 * longest, longest * 1.05] },
     marks: [
       Plot.rect([...marks, ...offCpu], { x1: 'from', x2: 'to', y1: (row: Row) => bandOf(names, row, longest)[0], y2: (row: Row) => bandOf(names, row, longest)[1], fill: 'kind' }),
-      Plot.line(points, { x: 's', y: 'ms', stroke: COLOUR, strokeOpacity: 0.5 }),
+      Plot.line(points, { x: 's', y: 'ms', z: 'stream', stroke: COLOUR, strokeOpacity: 0.5 }),
       Plot.dot(points, { x: 's', y: 'ms', r: 2, fill: COLOUR }),
       Plot.ruleY([0]),
     ],
@@ -226,7 +225,8 @@ function bandOf(names: readonly string[], { kind }: Row, longest: number): reado
 
 function postProcessingSection(recording: StudyRecording, { postProcessing }: StudyFigures): Section {
   const fit = postProcessing!;
-  const points = decomposeAll(recording).flatMap(({ frames }) => frames.flatMap(({ boxesBeforeNms, postMs }): Row[] => (boxesBeforeNms === undefined || postMs === undefined ? [] : [{ boxes: boxesBeforeNms, ms: postMs }])));
+  const { model } = fit;
+  const points = decomposeAll(recording).filter(({ run }) => modelOf(run) === model).flatMap(({ frames }) => frames.flatMap(({ boxesBeforeNms, postMs }): Row[] => (boxesBeforeNms === undefined || postMs === undefined ? [] : [{ boxes: boxesBeforeNms, ms: postMs }])));
   const step = Math.max(1, Math.floor(points.length / (MOST_POINTS * 2)));
   const shown = points.filter((_, i) => i % step === 0);
   const most = Math.max(...shown.map(({ boxes }) => Number(boxes)));
@@ -236,7 +236,7 @@ function postProcessingSection(recording: StudyRecording, { postProcessing }: St
     y: { label: 'decoding and suppression, ms', grid: true },
     marks: [Plot.dot(shown, { x: 'boxes', y: 'ms', r: 2, fill: COLOUR, fillOpacity: 0.4 }), Plot.line([0, most], { x: (boxes: number) => boxes, y: (boxes: number) => fit.intercept + fit.slope * boxes, stroke: SECOND, strokeWidth: 2 })],
   });
-  const caption = `${fit.intercept.toFixed(3)} ms + ${(fit.slope * 1e3).toFixed(3)} µs a box; R² ${fit.r2.toFixed(2)}, residual deviation ${fit.residualDeviation.toFixed(3)} ms, mean error ${percent(fit.meanRelativeError)}, n ${fit.n}.`;
+  const caption = `${fit.intercept.toFixed(3)} ms + ${(fit.slope * 1e3).toFixed(3)} µs a box; R² ${fit.r2.toFixed(2)}, residual deviation ${fit.residualDeviation.toFixed(3)} ms, mean error ${percent(fit.meanRelativeError)}, n ${fit.n}; ${fit.outliers} frames further off than 5 median deviations were left out of the line.`;
   return { title: 'Post-processing from the number of boxes', blocks: [{ kind: 'plot', markup, caption }] };
 }
 
@@ -277,7 +277,7 @@ function titleOf(perspective: string): string {
 }
 
 function shortLabel(text: string): string {
-  return text.length <= 44 ? text : `${text.slice(0, 43)}…`;
+  return text.length <= MOST_LETTERS ? text : `${text.slice(0, MOST_LETTERS - 1)}…`;
 }
 
 function largest(shares: Readonly<Record<string, number>>): readonly [string, number] {

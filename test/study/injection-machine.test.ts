@@ -1,0 +1,23 @@
+import { describe, test } from 'vitest';
+import { tinyModelFolder } from '../fixtures/cli.js';
+import { tempFolder } from '../fixtures/temp-folder.js';
+import { expectFound, streamOf, study } from './prove.js';
+
+const folder = tempFolder();
+
+describe('a disturbance that is put into a running pipeline is found where it was put', () => {
+  test('runtime: a storm of garbage collections', async (context) => {
+    const stream = await streamOf(folder, tinyModelFolder(folder));
+    expectFound(context, await study(stream, 'gc:storm:60ms', folder), { factor: 'runtime' });
+  });
+
+  test('hardware: 40 % of the CPU', async (context) => {
+    const stream = await streamOf(folder, tinyModelFolder(folder));
+    expectFound(context, await study(stream, 'cpu:40%', folder), { factor: 'hardware' });
+  });
+
+  test('end to end: results that are taken slowly', async (context) => {
+    const stream = await streamOf(folder, tinyModelFolder(folder));
+    expectFound(context, await study(stream, 'deliver:spike:30ms:40%', folder), { stage: 'deliver', factor: 'end-to-end' });
+  });
+});
