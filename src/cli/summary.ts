@@ -1,9 +1,9 @@
-import type { GuardStats, RedundancyStats, StreamStats, TimeSummary, TrackStats } from '../core/stream-view.js';
+import type { GovernorStats, GuardStats, RedundancyStats, StreamStats, TimeSummary, TrackStats } from '../core/stream-view.js';
 import { textTable } from './terminal.js';
 
 /** The end of a run for people: what came, what went, and what each stage cost. */
 export function summaryText(stats: StreamStats): string {
-  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard, redundancy, tracks } = stats;
+  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard, redundancy, tracks, governor } = stats;
   const rows = [
     ...stages.flatMap(({ stage, queue, service }) => [timeRow(`${stage} wait`, queue), timeRow(stage, service)]),
     timeRow('end to end', endToEnd),
@@ -14,6 +14,7 @@ export function summaryText(stats: StreamStats): string {
     ...(guard ? [guardText(guard)] : []),
     ...(redundancy ? [redundancyText(redundancy)] : []),
     ...(tracks ? [trackText(tracks)] : []),
+    ...(governor ? [governorText(governor)] : []),
     '',
     textTable(['ms', 'mean', 'cv', 'p50', 'p95', 'p99', 'max', 'n'], rows),
     ...(endToEnd.p99Ms === undefined ? ['', `"-": too few samples to say (p95 needs 130, p99 needs 662)`] : []),
@@ -34,7 +35,13 @@ function redundancyText({ frames, avoidedInferences, avoidedWorkShare }: Redunda
 }
 
 function trackText({ now, confirmed, idsGiven }: TrackStats): string {
-  return `tracks: ${now} in the newest frame, ${confirmed} since the start (${idsGiven - confirmed} more were never confirmed)`;
+  return `tracks: ${now} in the newest frame, ${confirmed} since the start, ids up to ${idsGiven}`;
+}
+
+function governorText({ point, moves }: GovernorStats): string {
+  const total = moves.reduce((sum, { count }) => sum + count, 0);
+  const reasons = moves.map(({ reason, count }) => `${count} ${reason}`).join(', ');
+  return `governor: now at ${point.name}; ${total} moves${reasons ? ` (${reasons})` : ''}`;
 }
 
 function timeRow(name: string, { n, meanMs, cv, p50Ms, p95Ms, p99Ms, maxMs }: TimeSummary): string[] | undefined {

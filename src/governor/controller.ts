@@ -98,7 +98,8 @@ export class Controller {
   #lastUp: StepUp | undefined;
   #patienceMs = FIRST_PATIENCE_MS;
   #barred: { readonly from: number; readonly untilMs: number; readonly slowness: number } | undefined;
-  #isAtFloor = false;
+  /** Frames in time since the floor was said to be too high; none is due before it was. */
+  #inTimeSinceFloor = KEPT;
   /** On a machine whose speed jumps about, a few quick frames say little: 1 to `MOST_CAUTION`. */
   #caution = 1;
   #cautionSinceMs = -Infinity;
@@ -154,7 +155,7 @@ export class Controller {
     const slowness = this.#slowness(FAST);
     const restMs = this.#restMs(FAST);
     if (this.#expectedMs(this.#wanted, slowness, restMs) <= this.#target.ms * BREACH) {
-      this.#isAtFloor = false;
+      this.#inTimeSinceFloor += 1;
       return undefined;
     }
     const to = Math.min(this.#wanted, this.#best(slowness, restMs, this.#aimMs));
@@ -162,10 +163,11 @@ export class Controller {
     return this.#wanted === 0 ? this.#floor(slowness, restMs) : undefined;
   }
 
-  /** Said once, until frames are in time again. */
+  /** Said once, until many frames have been in time again. */
   #floor(slowness: number, restMs: number): Decision | undefined {
-    if (this.#isAtFloor) return undefined;
-    this.#isAtFloor = true;
+    const isNews = this.#inTimeSinceFloor >= KEPT;
+    this.#inTimeSinceFloor = 0;
+    if (!isNews) return undefined;
     return this.#decision(0, 0, 'floor', slowness, restMs);
   }
 

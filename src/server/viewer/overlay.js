@@ -1,10 +1,10 @@
-import { classColor } from './colors.js';
+import { classColor, trackColor } from './colors.js';
 
 /** Dashes of a box that was found only after a patch was taken out, CSS pixels. */
 const RECOVERED_DASH = [9, 5];
 
 /**
- * Draws boxes over a picture; those that a guard brought back are dashed.
+ * Draws boxes over a picture; those that a guard brought back are dashed. Followed objects have a colour of their own.
  *
  * @param {CanvasRenderingContext2D} context in device pixels
  * @param {object[]} detections with `bbox` in pixels of the source picture
@@ -13,13 +13,17 @@ const RECOVERED_DASH = [9, 5];
  * @returns {object[]} what `drawPlates` writes at them: label and score, the surest first
  */
 export function drawBoxes(context, detections, place, pixelRatio) {
-  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: classColor(detection.category_id), text: boxText(detection), score: detection.score, isRecovered: detection.guard === 'recovered' }));
+  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: boxColor(detection), text: boxText(detection), score: detection.score, isRecovered: detection.guard === 'recovered' }));
   for (const box of boxes) strokeBox(context, box, pixelRatio, box.isRecovered ? RECOVERED_DASH : []);
   return boxes.sort((a, b) => b.score - a.score);
 }
 
-function boxText({ label, score, guard }) {
-  return `${label} ${Math.round(score * 100)}%${guard === 'recovered' ? ' recovered' : ''}`;
+function boxColor({ track_id: trackId, track_state: state, category_id: categoryId }) {
+  return state === 'confirmed' ? trackColor(trackId) : classColor(categoryId);
+}
+
+function boxText({ label, score, guard, track_id: trackId, track_state: state }) {
+  return `${state === 'confirmed' ? `${trackId} ` : ''}${label} ${Math.round(score * 100)}%${guard === 'recovered' ? ' recovered' : ''}`;
 }
 
 /** Whole device pixels, so that lines are crisp. */

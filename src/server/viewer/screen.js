@@ -1,5 +1,6 @@
 import { drawGuard } from './guard-overlay.js';
 import { drawBoxes, drawPlates } from './overlay.js';
+import { Trails } from './trails.js';
 
 /** Frames whose boxes wait for their picture. Pictures are some tens of milliseconds behind the results. */
 const KEPT_FRAMES = 64;
@@ -17,6 +18,7 @@ export class Screen {
   #isDecoding = false;
   #next;
   #showBoxes = true;
+  #trails = new Trails();
   #onShown;
 
   /** @param onShown called with the frame that is on the screen now */
@@ -65,6 +67,7 @@ export class Screen {
 
   #show(frame) {
     this.#shown = frame;
+    this.#trails.add(frame);
     this.#canvas.parentElement.style.setProperty('--aspect', `${frame.image.width} / ${frame.image.height}`);
     this.#draw();
     this.#onShown(frame);
@@ -90,6 +93,7 @@ export class Screen {
     if (this.#picture) context.drawImage(this.#picture, place.x, place.y, place.width, place.height);
     if (!this.#showBoxes) return;
     const { regions, suppressed } = guard ? drawGuard(context, this.#shown, place, devicePixelRatio) : { regions: [], suppressed: [] };
+    this.#trails.draw(context, place, devicePixelRatio);
     const boxes = drawBoxes(context, detections, place, devicePixelRatio);
     // Where there is no room for all, it says what is there rather than what isn't.
     drawPlates(context, [...regions, ...boxes, ...suppressed], place, devicePixelRatio);

@@ -115,6 +115,7 @@ export class StreamCard {
     setText(this.#parts.found, text);
     this.#parts.found.title = text;
     this.#drawGuard(frame);
+    this.#drawPoint(frame);
     this.element.dataset.seq = frame.seq;
   }
 
@@ -126,6 +127,14 @@ export class StreamCard {
     setText(guard, guardSummary(frame));
     const isAttacked = frame.patches?.some(({ verdict }) => verdict === 'adversarial') ?? false;
     guard.dataset.tone = isAttacked ? 'attack' : frame.guard.state;
+  }
+
+  /** Only a governed stream has one; a frame that wasn't worked on keeps that of the one before. */
+  #drawPoint({ operating_point: operatingPoint }) {
+    if (operatingPoint === undefined) return;
+    const { 'point-line': line, point } = this.#parts;
+    line.hidden = false;
+    setText(point, operatingPoint.name);
   }
 
   #drawReadings() {
@@ -255,6 +264,6 @@ function element(tag, properties) {
 }
 
 function partsOf(card) {
-  const names = ['name', 'badge', 'about', 'enlarge', 'screen', 'notice', 'latency', 'age', 'fps', 'found', 'chart', 'times', 'drops', 'drop-share', 'guard-line', 'guard'];
+  const names = ['name', 'badge', 'about', 'enlarge', 'screen', 'notice', 'latency', 'age', 'fps', 'found', 'chart', 'times', 'drops', 'drop-share', 'guard-line', 'guard', 'point-line', 'point'];
   return Object.fromEntries(names.map((name) => [name, card.querySelector(`.${name}`)]));
 }
