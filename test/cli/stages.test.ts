@@ -19,6 +19,7 @@ afterAll(() => services.close());
 
 const detect: StageDefinition = { id: 'detect', kind: 'detector.yolo' };
 const guard: StageDefinition = { id: 'guard', kind: 'guard.patch' };
+const track: StageDefinition = { id: 'track', kind: 'tracker.byte' };
 
 function faultOf(stages: readonly StageDefinition[]): AppError | undefined {
   try {
@@ -33,6 +34,8 @@ describe('stages', () => {
   test.each<[string, StageDefinition[]]>([
     ['a detector', [detect]],
     ['a detector with its guard', [detect, guard]],
+    ['a detector with its tracker', [detect, { ...track, options: { lowShare: 1, sureShare: 0.4, beginShare: 0.4, confirmSeconds: 0, keepSeconds: 5, minIou: 0.1 } }]],
+    ['two detectors, one guarded, both tracked', [detect, guard, track, { ...detect, id: 'faces' }, { ...track, id: 'track-2' }]],
     ['two detectors, the second guarded, with every option', [detect, { ...detect, id: 'faces' }, { ...guard, options: { time: false, maxExtraPassesPerSecond: 0, profile: 'guard.json', method: 'smooth' } }]],
   ])('%s: may be', (_, stages) => {
     expect(faultOf(stages)).toBeUndefined();
@@ -43,6 +46,11 @@ describe('stages', () => {
     ['a guard alone', [guard], 'ERR_CONFIG_INVALID', /'guard': guard.patch guards the detector right before it, and there is none/],
     ['a guard before its detector', [guard, detect], 'ERR_CONFIG_INVALID', /right before it/],
     ['a guard after a guard', [detect, guard, { ...guard, id: 'again' }], 'ERR_CONFIG_INVALID', /'again': guard.patch guards the detector right before it/],
+    ['a tracker alone', [track], 'ERR_CONFIG_INVALID', /'track': tracker.byte follows what the detector before it finds, and there is none/],
+    ['a tracker before the guard', [detect, track, guard], 'ERR_CONFIG_INVALID', /'guard': guard.patch guards the detector right before it/],
+    ['two trackers', [detect, track, { ...track, id: 'again' }], 'ERR_CONFIG_INVALID', /'again': tracker.byte follows/],
+    ['a tracker that would lose frames', [detect, { ...track, overflow: 'latest' }], 'ERR_CONFIG_INVALID', /tracker.byte takes no overflow/],
+    ['a share over all', [detect, { ...track, options: { lowShare: 1.5 } }], 'ERR_CONFIG_INVALID', /stage 'track', lowShare/],
     ['a guard that would lose frames', [detect, { ...guard, overflow: 'latest' }], 'ERR_CONFIG_INVALID', /takes no overflow/],
     ['a misspelt option', [detect, { ...guard, options: { times: true } }], 'ERR_CONFIG_UNKNOWN_KEY', /stage 'guard'.*times/],
     ['a value that makes no sense', [detect, { ...guard, options: { time: 'sometimes' } }], 'ERR_CONFIG_INVALID', /stage 'guard', time: Expected true, false or auto/],
@@ -81,6 +89,28 @@ describe('stages', () => {
   });
 });
 
+describe('a tracker', () => {
+  const make = async (sequence: boolean): Promise<string[]> => {
+    const made = await makeStages([{ ...detect, options: { model: tinyModelFolder(folder), cores: 1 } }, track], {
+      store: new ModelStore(storePaths({ LYNCEUS_HOME: join(folder, 'home') }), {}),
+      delivery: 'lossless',
+      streamCount: 1,
+      services,
+      isSequence: () => Promise.resolve(sequence),
+      log: new RecordingLog(),
+    });
+    return made.map(({ id, stage, overflow }) => `${id}: ${stage.kind}, ${stage.concurrency > 1 ? 'several' : 'one'}, ${overflow === 'block' ? 'block' : 'another'}`);
+  };
+
+  test('comes after its detector, with one frame at a time', async () => {
+    expect(await make(true)).toEqual([expect.stringMatching(/^detect: detector\.yolo/), 'track: tracker.byte, one, block']);
+  });
+
+  test('is refused where pictures do not follow each other', async () => {
+    await expect(make(false)).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID', message: expect.stringMatching(/'track'.*unrelated/) as string, fix: expect.stringMatching(/frameRateFps/) as string });
+  });
+});
+
 describe('--guard', () => {
   const kinds = (stages: readonly StageDefinition[]) => stages.map(({ id, kind }) => `${id}: ${kind}`);
 
@@ -103,6 +133,26 @@ describe('--guard', () => {
     expect(kinds(stages)).toEqual(['people: detector.yolo', 'guard: guard.patch', 'faces: detector.yolo', 'guard-2: guard.patch']);
     // Paths in a definition count from its own folder.
     expect(stages[1]!.options).toEqual({ profile: join(folder, 'streams', 'my', 'guard.json') });
+  });
+});
+
+describe('--track', () => {
+  const kinds = (stages: readonly StageDefinition[]) => stages.map(({ id, kind }) => `${id}: ${kind}`);
+
+  test('puts a tracker at the end of what is named on the command line', async () => {
+    expect(kinds((await definitionOf('rtsp://127.0.0.1/camera', { track: true })).stages)).toEqual(['detect: detector.yolo', 'track: tracker.byte']);
+    const both = await definitionOf('rtsp://127.0.0.1/camera', { track: true, guard: true });
+    expect(kinds(both.stages)).toEqual(['detect: detector.yolo', 'guard: guard.patch', 'track: tracker.byte']);
+    expect(faultOf(both.stages)).toBeUndefined();
+  });
+
+  test('leaves the trackers of a definition as they are; a guard comes before one', async () => {
+    const path = join(folder, 'streams', 'tracked.yaml');
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, ['name: tracked', 'source: { kind: file, path: clip.mp4 }', 'stages:', '  - { id: people, kind: detector.yolo }', '  - { id: track, kind: tracker.byte }', '  - { id: faces, kind: detector.yolo }'].join('\n'));
+    const { stages } = await definitionOf(path, { track: true, guard: true });
+    expect(kinds(stages)).toEqual(['people: detector.yolo', 'guard: guard.patch', 'track: tracker.byte', 'faces: detector.yolo', 'guard-2: guard.patch', 'track-2: tracker.byte']);
+    expect(faultOf(stages)).toBeUndefined();
   });
 });
 

@@ -2,6 +2,12 @@ import { expect, test } from 'vitest';
 import { summaryText } from '../../src/cli/summary.js';
 import { fakeStream } from '../server/fixture.js';
 
+test('what a tracker did is a line of the summary, for streams that have one', () => {
+  const stream = fakeStream('yard');
+  expect(summaryText(stream.stats())).not.toContain('tracks');
+  expect(summaryText({ ...stream.stats(), tracks: { now: 2, confirmed: 5, idsGiven: 9 } })).toContain('tracks: 2 in the newest frame, 5 since the start');
+});
+
 test('what a guard did is a line of the summary, for streams that have one', () => {
   const stream = fakeStream('yard');
   stream.delivered = 4;

@@ -42,6 +42,14 @@ describe('recover', () => {
     expect(boxesOf(recovered.suppressed)).toEqual(suppressed);
   });
 
+  it('also delivers what a tracker wants, and to the user that is still not found', () => {
+    const first = found(box(ELSEWHERE, 0.15), box(AT_PATCH, 0.2, DOG), box(BODY, 0.12));
+    const recovered = recover(first, found(box(BODY, 0.8), box(ELSEWHERE, 0.15)), [PATCH], [], UNSCALED, { ...THRESHOLDS, keepConfidence: 0.1 });
+    expect(boxesOf(recovered.detections)).toEqual([box(BODY, 0.8), box(ELSEWHERE, 0.15)]);
+    expect(recovered.origins).toEqual(['recovered', 'untouched']);
+    expect(boxesOf(recovered.suppressed)).toEqual([]);
+  });
+
   it('delivers the most confident first and no more than is wanted', () => {
     const first = found(box([0, 0, 40, 40], 0.6), box([50, 0, 90, 40], 0.4), box([100, 0, 140, 40], 0.35));
     const { detections, origins } = recover(first, found(box(BODY, 0.5, PERSON), ...boxesOf(first)), [PATCH], [], UNSCALED, { ...THRESHOLDS, maxDetections: 3 });

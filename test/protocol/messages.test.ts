@@ -58,6 +58,20 @@ describe('frame messages', () => {
     frame.release();
   });
 
+  test('with a tracker, a box of a track says which, and how well it is known', () => {
+    const frame = fakeFrame(stream, 3);
+    const delivered = fakeDelivered(stream, frame, { detections: 3 });
+    const message = toFrameMessage({ ...delivered, result: { ...delivered.result, tracks: { ids: Int32Array.of(7, 12, 0), isConfirmed: Uint8Array.of(1, 0, 0), confirmedSoFar: 1 } } });
+    frame.release();
+    expect(message.detections.map(({ track_id: id, track_state: state }) => [id, state])).toEqual([
+      [7, 'confirmed'],
+      [12, 'tentative'],
+      [undefined, undefined],
+    ]);
+    expect(errorsOf('frame', message)).toEqual([]);
+    expect(frameMessage.parse(message)).toEqual(message);
+  });
+
   test('with a guard, every region and every box says what became of it', () => {
     const frame = fakeFrame(stream, 3);
     const message = toFrameMessage(fakeDelivered(stream, frame, { guard: fakeGuardReport() }));

@@ -4,8 +4,8 @@ import { AppError } from '../../core/errors.js';
 import { SeededRandom } from '../../core/seeded-random.js';
 import { categoryIdsOfLabels } from '../../evaluation/coco-results.js';
 import { formatMotRows, type MotRow } from '../../evaluation/tracking/mot-format.js';
-import { type ScoredSequence, scoredSequence } from '../../evaluation/tracking/mot-sequence.js';
-import { scoreTracks, type TrackScore } from '../../evaluation/tracking/score-tracks.js';
+import { scoredSequence } from '../../evaluation/tracking/mot-sequence.js';
+import { scoreTracks } from '../../evaluation/tracking/score-tracks.js';
 import { type DetectedFrame, type FollowedBox, followFrames } from '../../tracking/follow.js';
 import { TRACKING_DEFAULTS, type TrackingOptions } from '../../tracking/tracker-options.js';
 import { lowThreshold } from '../../tracking/tracker-stage.js';
@@ -13,6 +13,7 @@ import { openStore } from '../models.js';
 import { print } from '../terminal.js';
 import { detectFrames } from './detect-frames.js';
 import { type MotInput, openMotInput, readMotFile } from './mot-input.js';
+import type { DroppedTracks, ScoredTracks, TrackingEvaluation } from './tracking-evaluation.js';
 import { trackingJson } from './tracking-json.js';
 import { trackingText } from './tracking-text.js';
 
@@ -34,39 +35,6 @@ export interface TrackingEvalOptions {
   readonly minIou?: number;
   readonly report?: string;
   readonly json?: boolean;
-}
-
-/** Results with what they score. */
-export interface ScoredTracks {
-  readonly rows: readonly MotRow[];
-  readonly sequence: ScoredSequence;
-  readonly score: TrackScore;
-}
-
-/** The same tracker on what is left when frames are dropped at random. */
-export interface DroppedTracks {
-  readonly share: number;
-  readonly seed: number;
-  readonly kept: ScoredTracks;
-  /** On all frames: those that were dropped have no boxes. */
-  readonly all: ScoredTracks;
-}
-
-/** How the tracks came about, where they are ours. */
-export interface TrackedRun {
-  readonly model: string;
-  readonly threshold: number;
-  readonly tracking: TrackingOptions;
-  /** Of each frame, microseconds of the tracker. */
-  readonly costUs: readonly number[];
-}
-
-export interface TrackingEvaluation {
-  readonly input: MotInput;
-  /** Undefined where the tracks came from a file. */
-  readonly run: TrackedRun | undefined;
-  readonly full: ScoredTracks;
-  readonly dropped: DroppedTracks | undefined;
 }
 
 /** MOTChallenge scores pedestrians. */

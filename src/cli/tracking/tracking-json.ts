@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { TrackScore } from '../../evaluation/tracking/score-tracks.js';
-import type { TrackingEvaluation } from './eval-tracking.js';
+import type { TrackingEvaluation } from './tracking-evaluation.js';
 
 /** What `eval --format mot --json` prints. Shares are 0 to 1. */
 export function trackingJson({ input, run, full, dropped }: TrackingEvaluation): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { TrackScore } from '../../evaluation/tracking/score-tracks.js';
 import { textTable } from '../terminal.js';
-import type { TrackingEvaluation } from './eval-tracking.js';
+import type { TrackingEvaluation } from './tracking-evaluation.js';
 import { meanOf, quantileOf } from './tracking-json.js';
 
 export const SCORE_HEADER = ['', 'MOTA', 'IDF1', 'HOTA', 'DetA', 'AssA', 'MOTP', 'FP', 'FN', 'switches', 'fragments', 'tracks'];

@@ -122,7 +122,7 @@ describe('files of MOTChallenge', () => {
     ['an empty box', '1,1,1,1,0,5', /a box with an area but found 0 x 5/],
     ['one identity twice', '1,1,1,1,5,5\n1,1,9,9,5,5', /:2: frame 1 has the identity 1 twice/],
   ])('%s: refused with its line', (_, text, message) => {
-    expect(() => parseMotRows(text, 'tracks.txt')).toThrowError(expect.objectContaining({ code: 'ERR_DATASET_INVALID', message: expect.stringMatching(message) as string }) as Error);
+    expect(() => parseMotRows(text, 'tracks.txt')).toThrow(expect.objectContaining({ code: 'ERR_DATASET_INVALID', message: expect.stringMatching(message) as string }) as Error);
   });
 
   test('what is written is read again', () => {
