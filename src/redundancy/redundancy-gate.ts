@@ -11,8 +11,8 @@ import { UsualChange } from './usual-change.js';
 /** Beyond, the picture has changed as a whole and no box of before is of use. */
 const SCENE_SHARE = 0.5;
 /** What a box may account for beside its own place: a share of its sides (shadows, limbs), and blocks. */
-const BOX_MARGIN = 0.2;
-const MARGIN_BLOCKS = 1;
+const BOX_MARGIN = 0.3;
+const MARGIN_BLOCKS = 2;
 /** What a tile shows around that which changed: a share of it, and pixels. A detector needs to see what is around an object. */
 const TILE_MARGIN_SHARE = 0.1;
 const TILE_MARGIN_PX = 12;
@@ -107,8 +107,9 @@ export class RedundancyGate {
   /** The whole picture goes to the model: frames are compared with it from now on. */
   beginWhole(sight: Sight): void {
     const compared = this.#comparisons.get(sight);
-    // Where everything changes, nothing is learnt of what is usual.
-    this.#asked = compared && compared.changedShare <= SCENE_SHARE ? compared : undefined;
+    const isOutbreak = compared !== undefined && compared.changedShare > SCENE_SHARE;
+    if (isOutbreak) this.#surroundingsOf(sight).usual.learnOutbreak(compared.differences);
+    this.#asked = isOutbreak ? undefined : compared;
     this.#reference = sight;
     this.#lastWhole = sight;
     this.#lastInference = sight;
@@ -191,7 +192,7 @@ export class RedundancyGate {
   #isExplained(compared: Comparison): boolean {
     if (this.#options.maxMovedMs === 0) return false;
     const { grid } = this.#surroundingsOf(compared.sight);
-    const nothing = dilate(grid, this.#knownAsNothing(compared));
+    const nothing = dilate(grid, dilate(grid, this.#knownAsNothing(compared)));
     const boxes = this.#boxBlocks(compared.sight);
     return compared.changed.every((flag, block) => flag === 0 || boxes[block] === 1 || nothing[block] === 1);
   }

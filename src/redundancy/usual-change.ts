@@ -9,6 +9,9 @@ const BLOCK_TRUST = 0.05;
 const CLUTTER_TRUST = 0.3;
 /** More is never taken for noise, grey levels: a picture that moves as a whole must not become usual. */
 const MOST_USUAL = 6;
+/** Noise is about the same everywhere: the blocks at the lower quantile show at least so much of what those at the upper one do. A picture that moves is far from that. */
+const UPPER_QUANTILE = 0.8;
+const EVENNESS = 0.6;
 /** A change is so many times what is usual. The mean of 16 cells of noise stays below 1.7 times its own mean in a million blocks. */
 const FACTOR = 2.5;
 /** A block alone has to change so many times as much: what is real has neighbours that change a little, too. */
@@ -21,6 +24,7 @@ export class UsualChange {
   readonly #minChange: number;
   readonly #usual: Float32Array;
   #noise = 0;
+  #framesLearnt = 0;
 
   /** @param minChange of a block, grey levels: less is no change in any stream. */
   constructor(grid: BlockGrid, minChange: number) {
@@ -37,7 +41,8 @@ export class UsualChange {
   /** The blocks that have changed more than is usual. */
   changed(differences: Float32Array): Uint8Array {
     const { columns, rows } = this.#grid;
-    const over = differences.map((difference, block) => difference / this.#threshold(block));
+    const noise = this.#framesLearnt === 0 && isEven(differences) ? noiseOf(differences) : this.#noise;
+    const over = differences.map((difference, block) => difference / this.#threshold(block, noise));
     const mask = new Uint8Array(differences.length);
     for (let block = 0; block < mask.length; block += 1) {
       if (over[block]! <= 1) continue;
@@ -51,15 +56,32 @@ export class UsualChange {
 
   /** Learns from a frame that was compared. @param changed of `changed`. @param meantNothing blocks that changed and where the model found nothing; none where it wasn't asked. */
   learn(differences: Float32Array, changed: Uint8Array, meantNothing?: Uint8Array): void {
-    const noise = Math.min(MOST_USUAL, quantileOf(differences, NOISE_QUANTILE));
-    this.#noise += PICTURE_TRUST * (noise - this.#noise);
+    this.#learnNoise(noiseOf(differences));
     for (let block = 0; block < changed.length; block += 1) {
       const trust = changed[block] === 0 ? BLOCK_TRUST : meantNothing?.[block] === 1 ? CLUTTER_TRUST : 0;
       this.#usual[block]! += trust * (Math.min(MOST_USUAL, differences[block]!) - this.#usual[block]!);
     }
   }
 
-  #threshold(block: number): number {
-    return Math.max(this.#minChange, FACTOR * Math.max(this.#noise, this.#usual[block]!));
+  /** Learns from a frame that has changed all over: it may have become dark, and the noise with it. */
+  learnOutbreak(differences: Float32Array): void {
+    if (isEven(differences)) this.#learnNoise(noiseOf(differences));
   }
+
+  #learnNoise(noise: number): void {
+    this.#framesLearnt += 1;
+    this.#noise += Math.max(PICTURE_TRUST, 1 / this.#framesLearnt) * (noise - this.#noise);
+  }
+
+  #threshold(block: number, noise: number): number {
+    return Math.max(this.#minChange, FACTOR * Math.max(noise, this.#usual[block]!));
+  }
+}
+
+function isEven(differences: Float32Array): boolean {
+  return quantileOf(differences, NOISE_QUANTILE) >= EVENNESS * quantileOf(differences, UPPER_QUANTILE);
+}
+
+function noiseOf(differences: Float32Array): number {
+  return Math.min(MOST_USUAL, quantileOf(differences, NOISE_QUANTILE));
 }
