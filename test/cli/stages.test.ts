@@ -19,6 +19,7 @@ afterAll(() => services.close());
 
 const detect: StageDefinition = { id: 'detect', kind: 'detector.yolo' };
 const guard: StageDefinition = { id: 'guard', kind: 'guard.patch' };
+const gate: StageDefinition = { id: 'gate', kind: 'gate.redundancy' };
 const track: StageDefinition = { id: 'track', kind: 'tracker.byte' };
 
 function faultOf(stages: readonly StageDefinition[]): AppError | undefined {
@@ -35,6 +36,8 @@ describe('stages', () => {
     ['a detector', [detect]],
     ['a detector with its guard', [detect, guard]],
     ['a detector with its tracker', [detect, { ...track, options: { lowShare: 1, sureShare: 0.4, beginShare: 0.4, confirmSeconds: 0, keepSeconds: 5, minIou: 0.1 } }]],
+    ['a gate, its detector and a tracker', [{ ...gate, options: { maxAgeMs: 500, maxMovedMs: 0, minChange: 5, tiles: false } }, detect, track]],
+    ['a guarded detector and a gated one', [detect, guard, gate, { ...detect, id: 'faces' }]],
     ['two detectors, one guarded, both tracked', [detect, guard, track, { ...detect, id: 'faces' }, { ...track, id: 'track-2' }]],
     ['two detectors, the second guarded, with every option', [detect, { ...detect, id: 'faces' }, { ...guard, options: { time: false, maxExtraPassesPerSecond: 0, profile: 'guard.json', method: 'smooth' } }]],
   ])('%s: may be', (_, stages) => {
@@ -46,6 +49,10 @@ describe('stages', () => {
     ['a guard alone', [guard], 'ERR_CONFIG_INVALID', /'guard': guard.patch guards the detector right before it, and there is none/],
     ['a guard before its detector', [guard, detect], 'ERR_CONFIG_INVALID', /right before it/],
     ['a guard after a guard', [detect, guard, { ...guard, id: 'again' }], 'ERR_CONFIG_INVALID', /'again': guard.patch guards the detector right before it/],
+    ['a gate alone', [gate], 'ERR_CONFIG_INVALID', /'gate': gate.redundancy spares the detector right after it work, and there is none/],
+    ['a gate after its detector', [detect, gate], 'ERR_CONFIG_INVALID', /right after it/],
+    ['a gate before a guarded detector', [gate, detect, guard], 'ERR_CONFIG_INVALID', /'guard': guard.patch has to see every frame/],
+    ['a gate that would lose frames', [{ ...gate, overflow: 'latest' }, detect], 'ERR_CONFIG_INVALID', /gate.redundancy takes no overflow/],
     ['a tracker alone', [track], 'ERR_CONFIG_INVALID', /'track': tracker.byte follows what the detector before it finds, and there is none/],
     ['a tracker before the guard', [detect, track, guard], 'ERR_CONFIG_INVALID', /'guard': guard.patch guards the detector right before it/],
     ['two trackers', [detect, track, { ...track, id: 'again' }], 'ERR_CONFIG_INVALID', /'again': tracker.byte follows/],
