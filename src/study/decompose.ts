@@ -1,5 +1,5 @@
 import { CAUSES, type Cause } from './perspectives.js';
-import type { FrameRecord, OffCpuRecord, SpanRecord, StudyRun } from './records.js';
+import type { FrameRecord, MarkRecord, OffCpuRecord, SpanRecord, StudyRun } from './records.js';
 import { firstEndingAfter, type Interval, lengthMs, split, union } from './timeline.js';
 
 /** Between the moment that a paced frame was due and its first byte here. */
@@ -45,7 +45,7 @@ export type ContentCost = (boxesBeforeNms: number) => number;
  *    workers weren't let run.
  * 4. The stage's own: `queue`, `io`, `delivery` or `compute`.
  *
- * Shares of time off the processors are known per reading (some 20 ms) and spread evenly over it.
+ * Workers' shares of time off the processors are known per reading (some 20 ms) and spread evenly over it.
  */
 export function decomposeRun(run: StudyRun, contentCost: ContentCost): DecomposedFrame[] {
   const timeline = new RunTimeline(run);
@@ -85,12 +85,15 @@ class RunTimeline {
   readonly #late: readonly Interval[];
   readonly #offCpu: readonly OffCpuRecord[];
   readonly #offCpuAt: readonly Interval[];
+  /** Late turns of the main thread, which don't overlap. */
+  readonly #turns: readonly MarkRecord[];
 
   constructor({ marks, offCpu }: StudyRun) {
     const of = (kind: 'gc' | 'loop' | 'halt') => union(marks.filter((mark) => mark.kind === kind).map(({ at }) => at));
     this.halts = of('halt');
     this.collections = of('gc');
     this.#late = joined(union([...this.collections, ...of('loop')]));
+    this.#turns = marks.filter(({ kind }) => kind === 'loop').sort((a, b) => a.at[0] - b.at[0]);
     this.#offCpu = [...offCpu].sort((a, b) => a.at[0] - b.at[0]);
     this.#offCpuAt = this.#offCpu.map(({ at }) => at);
   }
@@ -99,6 +102,15 @@ class RunTimeline {
   lateUntil(endMs: number): Interval[] {
     const mark = this.#late[firstEndingAfter(this.#late, endMs - TURN_MS)];
     return mark && mark[0] < endMs ? [[mark[0], Math.max(mark[1], endMs)]] : [];
+  }
+
+  /** Milliseconds of `within`, where the main thread was late, that it wasn't let run. */
+  lateOffCpuMs(within: readonly Interval[]): number {
+    let sum = 0;
+    for (const [start, end] of within) {
+      for (const { at, offCpu = 0 } of this.#turns) sum += Math.max(0, Math.min(end, at[1]) - Math.max(start, at[0])) * Math.min(1, Math.max(0, offCpu));
+    }
+    return Math.min(sum, lengthMs(within));
   }
 
   /** Milliseconds of `within` that the threads of a kind were kept off the processors. */
@@ -177,8 +189,7 @@ function awaited(wait: Interval, causes: Record<Cause, number>, timeline: RunTim
   const running = withoutHalts(union([wait]), causes, timeline);
   const { inside: late, outside: early } = split(running, timeline.lateUntil(wait[1]));
   const { inside: collecting, outside: busy } = split(late, timeline.collections);
-  const ofMain = (reading: OffCpuRecord) => reading.main;
-  const [offInGcMs, offMs, othersMs] = [timeline.offCpuMs(collecting, ofMain), timeline.offCpuMs(busy, ofMain), timeline.offCpuMs(early, others)];
+  const [offInGcMs, offMs, othersMs] = [timeline.lateOffCpuMs(collecting), timeline.lateOffCpuMs(busy), timeline.offCpuMs(early, others)];
   causes.gc += lengthMs(collecting) - offInGcMs;
   causes['off-cpu'] += offInGcMs + offMs + othersMs;
   causes['event-loop'] += lengthMs(busy) - offMs;

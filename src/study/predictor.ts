@@ -38,8 +38,9 @@ export function fitLine(x: readonly number[], y: readonly number[]): LinearFit |
   };
 }
 
-/** Further off than this, in median absolute deviations, a point says something else. */
+/** Further off than this, in median absolute deviations and as a share of what was expected, a point says something else. */
 const OUTLIER_DEVIATIONS = 5;
+const OUTLIER_SHARE = 0.5;
 
 export interface TrimmedFit extends LinearFit {
   /** Points that were left out. */
@@ -50,10 +51,14 @@ export interface TrimmedFit extends LinearFit {
 export function fitTrimmed(x: readonly number[], y: readonly number[]): TrimmedFit | undefined {
   const first = fitLine(x, y);
   if (!first) return undefined;
-  const residuals = y.map((value, i) => value - first.intercept - first.slope * x[i]!);
-  const middle = median(residuals);
-  const spread = median(residuals.map((residual) => Math.abs(residual - middle)));
-  const kept = residuals.flatMap((residual, i) => (Math.abs(residual - middle) <= OUTLIER_DEVIATIONS * spread ? [i] : []));
+  // Relative to what was expected: many boxes take longer, and vary more.
+  const usual = median(y);
+  const off = y.map((value, i) => {
+    const expected = first.intercept + first.slope * x[i]!;
+    return Math.abs(value - expected) / Math.max(Math.abs(expected), Math.abs(usual), Number.MIN_VALUE);
+  });
+  const limit = Math.max(OUTLIER_SHARE, OUTLIER_DEVIATIONS * median(off));
+  const kept = off.flatMap((share, i) => (share <= limit ? [i] : []));
   const fit = fitLine(kept.map((i) => x[i]!), kept.map((i) => y[i]!));
   return fit ? { ...fit, outliers: x.length - kept.length } : { ...first, outliers: 0 };
 }

@@ -57,7 +57,14 @@ const frameSchema = z.object({
 });
 
 /** Something that happened to the main thread (`gc`, `loop`) or to the whole process (`halt`). */
-const markSchema = z.object({ type: z.literal('mark'), run: z.int(), kind: z.enum(['gc', 'loop', 'halt']), at: z.tuple([ms, ms]) });
+const markSchema = z.object({
+  type: z.literal('mark'),
+  run: z.int(),
+  kind: z.enum(['gc', 'loop', 'halt']),
+  at: z.tuple([ms, ms]),
+  /** Of `loop`: the share of the time that the late thread was ready and wasn't let run, 0 to 1; absent where the system doesn't say. */
+  offCpu: z.number().optional(),
+});
 
 /**
  * Between two readings, 0 to 1. `main`: of the time that the main thread ran or was ready to, the share that it wasn't let run. `workers`:

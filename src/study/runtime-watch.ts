@@ -4,11 +4,19 @@ import { Worker } from 'node:worker_threads';
 import { monotonicMs } from '../core/clock.js';
 import { workerUrl } from '../core/worker-url.js';
 import type { MarkRecord, OffCpuRecord } from './records.js';
+import { ThreadTimes } from './thread-times.js';
 import type { WatchData, WatchReport } from './watch-worker.js';
+
+export interface WatchedMark {
+  readonly kind: MarkRecord['kind'];
+  readonly at: readonly [number, number];
+  /** As in a `mark` record. */
+  readonly offCpu?: number;
+}
 
 /** What happened to a process while it was watched. Times are monotonic milliseconds. */
 export interface Watched {
-  readonly marks: readonly { readonly kind: MarkRecord['kind']; readonly at: readonly [number, number] }[];
+  readonly marks: readonly WatchedMark[];
   readonly offCpu: readonly Omit<OffCpuRecord, 'type' | 'run'>[];
   /** Undefined where the system doesn't say. */
   readonly throttledMs: number | undefined;
@@ -33,7 +41,9 @@ export class RuntimeWatch {
   readonly #report: Promise<WatchReport>;
   readonly #observer: PerformanceObserver;
   readonly #timer: NodeJS.Timeout;
-  readonly #marks: { kind: MarkRecord['kind']; at: [number, number] }[] = [];
+  readonly #marks: WatchedMark[] = [];
+  /** The main thread's id is the process's. */
+  readonly #own = ThreadTimes.open(`/proc/self/task/${process.pid}/schedstat`);
   readonly #before = { throttledMs: throttledMs(), stolenMs: stolenMs() };
   #dueMs = monotonicMs() + PROBE_EVERY_MS;
 
@@ -59,6 +69,7 @@ export class RuntimeWatch {
     const last = this.#observer.takeRecords();
     this.#collected(last, monotonicMs() - performance.now());
     this.#observer.disconnect();
+    this.#own?.close();
     Atomics.store(this.#stop, 0, 1);
     Atomics.notify(this.#stop, 0);
     const { halts, offCpu } = await this.#report;
@@ -78,7 +89,9 @@ export class RuntimeWatch {
 
   #probe(): void {
     const nowMs = monotonicMs();
-    if (nowMs - this.#dueMs > TOLERATED_MS) this.#marks.push({ kind: 'loop', at: [this.#dueMs, nowMs] });
+    const waitedMs = this.#own?.advance()?.waitedMs;
+    const lateMs = nowMs - this.#dueMs;
+    if (lateMs > TOLERATED_MS) this.#marks.push({ kind: 'loop', at: [this.#dueMs, nowMs], ...(waitedMs === undefined ? {} : { offCpu: Math.min(1, waitedMs / lateMs) }) });
     this.#dueMs = nowMs + PROBE_EVERY_MS;
   }
 }

@@ -1,9 +1,10 @@
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../core/assert.js';
 import { monotonicMs } from '../core/clock.js';
 import type { OffCpuRecord } from './records.js';
+import { ThreadTimes } from './thread-times.js';
 
 /** What the watching thread is told. */
 export interface WatchData {
@@ -27,49 +28,13 @@ const READ_EVERY_MS = 20;
 const LIST_EVERY_MS = 1000;
 /** A thread that wanted to run for less of the time than this holds no frame up. */
 const BUSY_SHARE = 0.1;
-const NS_PER_MS = 1e6;
 
 type Kind = 'main' | 'workers' | 'decoder';
-
-/** Reads how long one thread ran and how long it was ready and not let run, in nanoseconds. */
-class ThreadTimes {
-  readonly kind: Kind;
-  readonly #file: number;
-  readonly #buffer = new Uint8Array(128);
-  #ranNs = 0;
-  #waitedNs = 0;
-
-  constructor(path: string, kind: Kind) {
-    this.kind = kind;
-    this.#file = openSync(path, 'r');
-    this.advance();
-  }
-
-  /** Milliseconds since the last call; undefined where the thread has ended. */
-  advance(): { readonly ranMs: number; readonly waitedMs: number } | undefined {
-    let read: number;
-    try {
-      read = readSync(this.#file, this.#buffer, 0, this.#buffer.length, 0);
-    } catch {
-      return undefined;
-    }
-    const [ran = NaN, waited = NaN] = new TextDecoder().decode(this.#buffer.subarray(0, read)).split(' ').map(Number);
-    if (Number.isNaN(ran) || Number.isNaN(waited)) return undefined;
-    const since = { ranMs: (ran - this.#ranNs) / NS_PER_MS, waitedMs: (waited - this.#waitedNs) / NS_PER_MS };
-    this.#ranNs = ran;
-    this.#waitedNs = waited;
-    return since;
-  }
-
-  close(): void {
-    closeSync(this.#file);
-  }
-}
 
 /** All threads of the process and of its children (ffmpeg), but for this one. */
 class Threads {
   readonly #pid: number;
-  readonly #known = new Map<string, ThreadTimes>();
+  readonly #known = new Map<string, { readonly kind: Kind; readonly times: ThreadTimes }>();
   readonly #own = ownThread();
 
   constructor(pid: number) {
@@ -83,11 +48,8 @@ class Threads {
         const path = `/proc/${pid}/task/${tid}/schedstat`;
         if (this.#known.has(path) || tid === this.#own) continue;
         const kind: Kind = pid !== this.#pid ? 'decoder' : tid === String(pid) ? 'main' : 'workers';
-        try {
-          this.#known.set(path, new ThreadTimes(path, kind));
-        } catch {
-          // It ended in between, or this system has no such file.
-        }
+        const times = ThreadTimes.open(path);
+        if (times) this.#known.set(path, { kind, times });
       }
     }
   }
@@ -98,13 +60,13 @@ class Threads {
     const waited: Record<Kind, number> = { main: 0, workers: 0, decoder: 0 };
     let decoder = 0;
     for (const [path, thread] of this.#known) {
-      const times = thread.advance();
-      if (!times) {
-        thread.close();
+      const since = thread.times.advance();
+      if (!since) {
+        thread.times.close();
         this.#known.delete(path);
         continue;
       }
-      const { ranMs, waitedMs } = times;
+      const { ranMs, waitedMs } = since;
       // The main thread runs in short turns, and each of them is waited for.
       if (thread.kind !== 'main' && ranMs + waitedMs < BUSY_SHARE * elapsedMs) continue;
       ran[thread.kind] += ranMs;
@@ -116,7 +78,7 @@ class Threads {
   }
 
   close(): void {
-    for (const thread of this.#known.values()) thread.close();
+    for (const { times } of this.#known.values()) times.close();
   }
 }
 
@@ -151,14 +113,6 @@ function childrenOf(pid: number): number[] {
   });
 }
 
-function openOwnTimes(): ThreadTimes | undefined {
-  try {
-    return new ThreadTimes(`/proc/${process.pid}/task/${ownThread()}/schedstat`, 'workers');
-  } catch {
-    return undefined;
-  }
-}
-
 /** Of the control group, in the unit that it counts in; 0 where it doesn't say. */
 function readThrottled(): number {
   for (const path of ['/sys/fs/cgroup/cpu.stat', '/sys/fs/cgroup/cpu/cpu.stat']) {
@@ -179,7 +133,7 @@ let beatMs = monotonicMs();
 let readMs = beatMs;
 let listMs = -Infinity;
 let usage = process.cpuUsage();
-const own = openOwnTimes();
+const own = ThreadTimes.open(`/proc/${process.pid}/task/${ownThread()}/schedstat`);
 let throttled = readThrottled();
 while (Atomics.load(stop, 0) === 0) {
   Atomics.wait(stop, 0, 0, BEAT_MS);

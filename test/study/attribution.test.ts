@@ -141,7 +141,7 @@ describe('what a late main thread is charged with', () => {
     ['late because it collected', [gc(35, 45), loop(30, 50)], { io: 30, gc: 10, 'event-loop': 10 }],
     ['late since before the begin', [loop(-20, 50)], { 'event-loop': 50 }],
     ['late turns one after the other', [loop(20, 30), loop(30.2, 50)], { io: 20, 'event-loop': 30 }],
-    ['late because it was not let run', [loop(30, 50), { type: 'off-cpu', run: 0, at: [0, 50], main: 0.5, workers: 0, decoder: 0 }], { io: 30, 'event-loop': 10, 'off-cpu': 10 }],
+    ['late because it was not let run', [{ type: 'mark', run: 0, kind: 'loop', at: [30, 50], offCpu: 0.5 }], { io: 30, 'event-loop': 10, 'off-cpu': 10 }],
     ['the process stood still', [{ type: 'mark', run: 0, kind: 'halt', at: [10, 30] }], { io: 30, halted: 20 }],
   ] as [string, StudyRecord[], Record<string, number>][])('%s', (_, records, expected) => {
     const causes = causesOf(records);
@@ -150,7 +150,7 @@ describe('what a late main thread is charged with', () => {
 
   test('whatever is seen, the pieces are the whole and none is negative', () => {
     const time = fc.integer({ min: -20, max: 80 });
-    const mark = fc.record({ type: fc.constant('mark' as const), run: fc.constant(0), kind: fc.constantFrom('gc' as const, 'loop' as const, 'halt' as const), at: fc.tuple(time, time) });
+    const mark = fc.record({ type: fc.constant('mark' as const), run: fc.constant(0), kind: fc.constantFrom('gc' as const, 'loop' as const, 'halt' as const), at: fc.tuple(time, time), offCpu: fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10) });
     const share = fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10);
     const offCpu = fc.record({ type: fc.constant('off-cpu' as const), run: fc.constant(0), at: fc.integer({ min: -1, max: 3 }).map((i): [number, number] => [i * 20, i * 20 + 20]), main: share, workers: share, decoder: share });
     const detected: FrameRecord = { ...frame, boxesBeforeNms: 50, spans: [...frame.spans, { stage: 'detect', at: [50, 55, 75], worker: 'w', parts: [['infer', 55, 65], ['nms', 65, 70]] }] };

@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs';
-import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { expect, type TestContext } from 'vitest';
 import { runCli } from '../fixtures/cli.js';
@@ -27,26 +26,35 @@ export async function streamOf(folder: string, model: string): Promise<string> {
 }
 
 /** Runs the pipeline with and without a disturbance, as a user does, and gives where the added variance was found. */
-export async function study(stream: string, injection: string, home: string, frames = 60): Promise<InjectionStudy> {
-  const result = await runCli(['study', stream, '--inject', injection, '--blocks', '1', '--frames', String(frames), '--warmup', '20', '--json'], home);
+async function study(stream: string, injection: string, home: string): Promise<InjectionStudy> {
+  const result = await runCli(['study', stream, '--inject', injection, '--blocks', '1', '--frames', '60', '--warmup', '20', '--json'], home);
   expect(result.stderr).not.toMatch(/error/);
   expect(result.status).toBe(0);
   return JSON.parse(result.stdout) as InjectionStudy;
 }
 
-/** More variance than this share of what was added, and the machine's own disturbances are as big as ours. */
-const MOST_NOISE = 0.05;
+/** Where the machine's own variance is more than this share of what was added, ours isn't big against it. */
+const MOST_NOISE = 0.1;
+const ATTEMPTS = 2;
 const PROOF = 0.9;
 
+/** For tests that call `expectFound`: two attempts on a busy machine. */
+export const PROOF_TIMEOUT_MS = 90_000;
+
 /**
- * Asserts that the largest share of what was added was found where it was put, and 90 % of it where the machine itself was calm meanwhile: what others
- * do to it is variance too, and is not where ours was put.
+ * Asserts that 90 % of the variance that a disturbance adds are found where it was put. What others on this machine added meanwhile is
+ * variance too: it shows as hardware (kept off the processors) and is left out, unless hardware is what was disturbed.
  */
-export function expectFound(context: TestContext, { added_variance: added, without }: InjectionStudy, { stage, factor }: { readonly stage?: string; readonly factor: string }): void {
-  const noise = `${(100 * without.variance_ms2) / added.ms2} % noise, load ${loadavg()[0]!.toFixed(1)}: ${JSON.stringify(added)}`;
-  const isCalm = without.variance_ms2 <= MOST_NOISE * added.ms2 && loadavg()[0]! <= availableParallelism();
-  const share = isCalm ? PROOF : 0.5;
-  expect(added.by_factor[factor], noise).toBeGreaterThanOrEqual(share);
-  if (stage !== undefined) expect(added.by_stage[stage], noise).toBeGreaterThanOrEqual(share);
-  if (!isCalm) context.skip(`found where it was put, but the machine is too busy to ask for 90 % of it (${noise})`);
+export async function expectFound(context: TestContext, stream: string, injection: string, home: string, { stage, factor }: { readonly stage?: string; readonly factor: string }): Promise<void> {
+  let told = '';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const { added_variance: added, without } = await study(stream, injection, home);
+    told = `${JSON.stringify(added)}, without it ${without.variance_ms2} ms2`;
+    if (!(without.variance_ms2 <= MOST_NOISE * added.ms2)) continue;
+    const ofOthers = factor === 'hardware' ? 0 : Math.max(0, added.by_factor['hardware']!);
+    expect(added.by_factor[factor], told).toBeGreaterThanOrEqual(PROOF * (1 - ofOthers));
+    if (stage !== undefined) expect(added.by_stage[stage], told).toBeGreaterThanOrEqual(PROOF * (1 - ofOthers));
+    return;
+  }
+  context.skip(`this machine's own variance is not small against what was added: ${told}`);
 }

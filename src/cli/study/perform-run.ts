@@ -101,7 +101,7 @@ function watchRecords(run: number, { marks, offCpu }: Watched, zeroMs: number): 
   const at = ([from, to]: readonly [number, number]): [number, number] => [Number((from - zeroMs).toFixed(3)), Number((to - zeroMs).toFixed(3))];
   const share = (value: number) => Number(value.toFixed(4));
   return [
-    ...marks.map(({ kind, at: when }): StudyRecord => ({ type: 'mark', run, kind, at: at(when) })),
+    ...marks.map(({ kind, at: when, offCpu: off }): StudyRecord => ({ type: 'mark', run, kind, at: at(when), ...(off === undefined ? {} : { offCpu: share(off) }) })),
     ...offCpu.map(({ at: when, main, workers, decoder }): StudyRecord => ({ type: 'off-cpu', run, at: at(when), main: share(main), workers: share(workers), decoder: share(decoder) })),
   ];
 }
