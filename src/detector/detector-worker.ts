@@ -35,11 +35,11 @@ await serveRequests<DetectRequest, DetectResponse>(async () => {
     handle: async ({ pixels, fit, sourceSize, thresholds }) => {
       const startedMs = monotonicMs();
       const outputs = await (scaling ? session.runFilled((input) => scaleFrame(pixels, scaling, input)) : session.run(pixels));
-      const inferredMs = stepEnd(startedMs);
+      const inferredMs = stepEnd(startedMs, 'infer');
       decoder.scan(outputs, thresholds);
-      const decodedMs = stepEnd(inferredMs);
+      const decodedMs = stepEnd(inferredMs, 'decode');
       const detections = decoder.select(thresholds, scaling ? scaleFit(fit, scaling) : fit, sourceSize);
-      return { detections, startedMs, inferredMs, decodedMs, endedMs: stepEnd(decodedMs) };
+      return { detections, startedMs, inferredMs, decodedMs, endedMs: stepEnd(decodedMs, 'nms') };
     },
     transfer: ({ detections }) => memoryOf(detections),
   };

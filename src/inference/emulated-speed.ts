@@ -4,8 +4,8 @@ import { monotonicMs } from '../core/clock.js';
 /**
  * An emulated CPU speed, in memory that workers share: a study changes it while they run, and it counts from the next step on.
  *
- * What a worker computed in `t` at the machine's own speed is made to take `t * 100 / percent`, by sleeping for the rest. That is how a
- * lower clock shows in work that is bound by computing; memory, decoding, the main thread and the source keep their speed, which is why
+ * What takes a worker `t` of computing at the machine's own speed is made to take `t * 100 / percent`, by sleeping for the rest. That is how
+ * a lower clock shows in work that is bound by computing; memory, decoding, the main thread and the source keep their speed, which is why
  * every figure that was measured so is to be labelled as emulated.
  */
 export class EmulatedSpeed {
@@ -30,8 +30,11 @@ export class EmulatedSpeed {
   }
 }
 
-/** Tells the time at the end of a step that began at `startMs`; where a speed is emulated it waits first. */
-export type StepClock = (startMs: number) => number;
+/** Tells the time at the end of a step that began at `startMs`; where a speed is emulated it waits first. Steps of one name are alike. */
+export type StepClock = (startMs: number, step: string) => number;
+
+/** Times of a step that are remembered: what it takes where nothing interrupts it is the shortest of them. */
+const REMEMBERED = 64;
 
 /**
  * The clock of a worker. Blocks its thread while it stretches a step, as slower computing would.
@@ -42,9 +45,13 @@ export function createStepClock(shared: SharedArrayBuffer | undefined): StepCloc
   if (!shared) return monotonicMs;
   const hundredths = new Int32Array(shared);
   const sleeper = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  return (startMs) => {
-    const ownMs = monotonicMs() - startMs;
-    const restMs = ownMs * (1e4 / Atomics.load(hundredths, 0) - 1);
+  const times = new Map<string, number[]>();
+  return (startMs, step) => {
+    const own = times.get(step) ?? [];
+    times.set(step, [...own.slice(1 - REMEMBERED), monotonicMs() - startMs]);
+    // Waiting for a core while others compute gets no longer with a lower clock: only the computing is stretched.
+    const computedMs = Math.min(...times.get(step)!);
+    const restMs = computedMs * (1e4 / Atomics.load(hundredths, 0) - 1);
     if (restMs > 0) Atomics.wait(sleeper, 0, 0, restMs);
     return monotonicMs();
   };
