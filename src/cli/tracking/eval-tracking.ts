@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { AppError } from '../../core/errors.js';
 import { SeededRandom } from '../../core/seeded-random.js';
 import { categoryIdsOfLabels } from '../../evaluation/coco-results.js';
@@ -15,6 +15,7 @@ import { detectFrames } from './detect-frames.js';
 import { type MotInput, openMotInput, readMotFile } from './mot-input.js';
 import type { DroppedTracks, ScoredTracks, TrackingEvaluation } from './tracking-evaluation.js';
 import { trackingJson } from './tracking-json.js';
+import { renderTrackingReport } from './tracking-report.js';
 import { trackingText } from './tracking-text.js';
 
 export interface TrackingEvalOptions {
@@ -37,6 +38,7 @@ export interface TrackingEvalOptions {
   readonly json?: boolean;
 }
 
+const REPORT_FILE = 'tracking.html';
 /** MOTChallenge scores pedestrians. */
 const PERSON = { id: 1, name: 'person' };
 
@@ -46,8 +48,14 @@ export async function evaluateTracking(data: string, options: TrackingEvalOption
   const input = await openMotInput(data, options.gt);
   const evaluation = options.results === undefined ? await evaluateModel(input, options) : await evaluateFile(input, options.results, options);
   if (options.writeTracks !== undefined) await writeFile(options.writeTracks, formatMotRows(evaluation.full.rows));
+  if (options.report !== undefined) await writeFile(join(resolve(options.report), REPORT_FILE), renderTrackingReport(evaluation, commandOf(data, options)));
   if (options.json) print(JSON.stringify(trackingJson(evaluation), null, 2));
   else print(trackingText(evaluation));
+}
+
+function commandOf(data: string, { model, gt, results, drop, seed }: TrackingEvalOptions): string {
+  const by = results === undefined ? `--model ${model}` : `--results ${results}`;
+  return `lynceus eval ${data} --format mot ${by}${gt === undefined ? '' : ` --gt ${gt}`}${drop === undefined ? '' : ` --drop ${drop} --seed ${seed}`}`;
 }
 
 async function evaluateFile(input: MotInput, path: string, { drop }: TrackingEvalOptions): Promise<TrackingEvaluation> {

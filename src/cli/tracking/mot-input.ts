@@ -23,6 +23,8 @@ export interface MotInput {
  * @throws AppError ERR_FILE_NOT_FOUND, ERR_DATASET_INVALID, ERR_DATASET_EMPTY
  */
 export async function openMotInput(path: string, gt: string | undefined): Promise<MotInput> {
+  // A name that is wrong is told before anything else is looked for.
+  if (gt !== undefined) await readRows(resolve(gt));
   const found = await videoWithTruth(resolve(path), gt === undefined ? undefined : resolve(gt));
   if (found) {
     const truth = await readRows(found.truth);
