@@ -4,8 +4,8 @@ import { overlapOf } from '../overlap.js';
 /** For how long boxes are moved before it is known how well that goes. */
 const FIRST_LIMIT_MS = 100;
 /** Moved boxes that overlap the found ones by this much could have been moved for longer; below the lower one not for so long. */
-const GOOD_OVERLAP = 0.76;
-const POOR_OVERLAP = 0.65;
+const GOOD_OVERLAP = 0.75;
+const POOR_OVERLAP = 0.62;
 const GROWTH = 1.5;
 const SHRINKAGE = 0.6;
 /** Boxes that still overlap their old place by more have not moved: they say nothing. */
