@@ -52,7 +52,7 @@ export async function benchGovernor(video: string, options: GovernorBenchOptions
     const store = openStore();
     for (const [i, pipeline] of order.entries()) {
       const onProgress = (elapsedMs: number) => progress.update(Math.round(20 + (80 * (i + elapsedMs / scheduleLengthMs(segments))) / order.length), pipeline);
-      const stream = withCores(definition, options.cores);
+      const stream = asLive(definition, options.cores);
       blocks.push(await runBlock({ definition: pipeline === 'governed' ? { ...stream, governor } : stream, pipeline, segments, emulation, store, onProgress }));
     }
     progress.stop();
@@ -68,9 +68,9 @@ function blockOrder(rounds: number): Block['pipeline'][] {
   return Array.from({ length: rounds }, (_, i): Block['pipeline'][] => (i % 2 === 0 ? ['fixed', 'governed'] : ['governed', 'fixed'])).flat();
 }
 
-/** Both work on one frame at a time with all cores that they may use. */
-function withCores(definition: StreamDefinition, cores: number): StreamDefinition {
-  return { ...definition, stages: definition.stages.map((stage) => ({ ...stage, options: { ...stage.options, mode: 'latency', cores } })) };
+/** As for a camera: one frame at a time with all cores that may be used, and the newest frame counts where the detector is too slow. */
+function asLive(definition: StreamDefinition, cores: number): StreamDefinition {
+  return { ...definition, stages: definition.stages.map((stage) => ({ ...stage, overflow: 'latest', options: { ...stage.options, mode: 'latency', cores } })) };
 }
 
 type Truth = Awaited<ReturnType<typeof openTruth>>;
@@ -156,11 +156,15 @@ function figuresJson({ fixed, governed, points, blocks, ...figures }: GovernorFi
     fixed: latencyJson(fixed),
     governed: latencyJson(governed),
     moves: blocks.filter(({ pipeline }) => pipeline === 'governed').map(({ moves }) => moves.map(({ atMs, ...move }) => ({ at_ms: Math.round(atMs), ...move }))),
-    frames_dropped: blocks.reduce((sum, { dropped }) => sum + dropped, 0),
+    frames_dropped: { fixed: droppedOf(blocks, 'fixed'), governed: droppedOf(blocks, 'governed') },
     cores_used: cores,
     load_average: { before: round(figures.loadBefore, 2), after: round(figures.loadAfter, 2), cores: availableParallelism() },
     machine: machine(),
   };
+}
+
+function droppedOf(blocks: readonly Block[], pipeline: Block['pipeline']): number {
+  return blocks.filter((block) => block.pipeline === pipeline).reduce((sum, { dropped }) => sum + dropped, 0);
 }
 
 function latencyJson({ frames, meanMs, stdMs, rangeOverMean, deadlineMisses }: LatencyFigures): Record<string, number> {
@@ -182,7 +186,7 @@ function printFigures(figures: GovernorFigures, out: string | undefined): void {
       ],
     ),
   );
-  print('');
+  print(`\nframes dropped: ${droppedOf(figures.blocks, 'fixed')} fixed, ${droppedOf(figures.blocks, 'governed')} governed\n`);
   print(textTable(['operating point', 'a frame, ms', 'AP50', 'of the frames'], points.map(({ name, frameMs, ap50, share }) => [name, frameMs.toFixed(2), ap50 === null ? '-' : ap50.toFixed(3), `${(share * 100).toFixed(1)} %`])));
   if (figures.accuracyData) print(`\nAP50 on ${figures.accuracyData}`);
   if (out !== undefined) print(`\nreport: ${out}`);

@@ -64,7 +64,7 @@ function pointPlot({ blocks, points, segments }: GovernorFigures): string {
     height: 240,
     color: { legend: true },
     x: { label: 'seconds', domain: [0, scheduleLengthMs(segments) / 1e3] },
-    y: { label: 'ms at full speed', grid: true },
+    y: { label: 'ms at full speed', domain: [0, Math.max(...frameMs.values())], grid: true },
     marks: [Plot.dot(data, { x: 'second', y: 'ms', fill: 'block', r: 1.5 })],
   });
 }
