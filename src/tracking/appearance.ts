@@ -3,7 +3,7 @@ import type { Frame } from '../core/frame.js';
 
 /*
  * What a box looks like: the mean colour of four bands from head to foot. A dozen numbers tell neighbours of different clothes apart, which
- * overlap alone can't. They are read from the model's input at a few points, so a box of any size costs the same: 64 points, half a microsecond.
+ * overlap alone can't. They are read from the model's input at a few points, so a box of any size costs the same: 64 points, about a microsecond.
  */
 
 const BANDS = 4;
