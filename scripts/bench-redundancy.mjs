@@ -302,7 +302,8 @@ function page() {
     drawPlot({
       x: { label: 'work avoided, % of inferring every frame →', domain: [0, 100], grid: true },
       y: { label, grid: true, nice: true },
-      marks: [...extra, Plot.line(points.toSorted((a, b) => a.avoided - b.avoided), { x: 'avoided', y, stroke: '#9bb7d4' }), Plot.dot(points, { x: 'avoided', y, fill: '#1f5fa8', r: 4 }), Plot.text(points, { x: 'avoided', y, text: 'name', dy: -9, fontSize: 10 })],
+      color: { legend: true },
+      marks: [...extra, Plot.dot(points, { x: 'avoided', y, fill: 'name', r: 5, symbol: 'circle' })],
     });
   const standard = results.find(({ options: { maxMovedMs, tiles, maxAgeMs } }) => maxMovedMs === DEFAULTS.maxMovedMs && tiles === DEFAULTS.tiles && maxAgeMs === DEFAULTS.maxAgeMs) ?? results[0];
   const ap50 = (value) => (100 * value).toFixed(1);
@@ -310,7 +311,7 @@ function page() {
     title: `Redundancy: ${report.video}`,
     conclusion: `At defaults ${ap50(standard.avoided_inferences)} % of the inferences are avoided; AP50 goes from ${ap50(always.ap50)} to ${ap50(standard.ap50)}, new objects are found ${standard.first_detection_delay_ms.mean} ms later in the mean.`,
     command: `node scripts/bench-redundancy.mjs ${process.argv.slice(2).join(' ')}`,
-    facts: [['model', report.model], ['frames', `${report.frames} at ${report.frame_rate_fps} a second`], ['against', report.against], ['confidence', `${report.confidence}`], ['machine', JSON.stringify(report.machine)]],
+    facts: [['model', report.model], ['frames', `${report.frames} at ${report.frame_rate_fps} a second`], ['against', report.against], ['confidence', `${report.confidence}`], ['machine', `${report.machine.cpu}, ${report.machine.cores} cores, Node ${report.machine.node}, onnxruntime ${report.machine.onnxruntime}`]],
     sections: [
       { title: 'Work and accuracy', blocks: [{ kind: 'plot', markup: plot('ap50', '↑ AP50, %', [Plot.ruleY([100 * always.ap50], { stroke: '#c2410c', strokeDasharray: '4 3' })]), caption: 'The dashed line is always inferring.' }] },
       { title: 'Work and time to first detection', blocks: [{ kind: 'plot', markup: plot('delay', '↑ later than always inferring, mean, ms'), caption: 'New objects: from when always inferring finds them.' }] },
