@@ -23,6 +23,8 @@ describe('what is accepted, by the parser and by the published schema', () => {
     ['a dataset', { ...base, source: { kind: 'dataset', path: 'coco', frameRateFps: 12.5, realtime: true, loop: true } }],
     ['each policy', { ...base, stages: ['latest', 'drop', 'block', { buffer: 1 }, { buffer: 256 }].map((overflow, i) => ({ ...stage, id: `d${i}`, overflow })) }],
     ['options of a stage are its own', { ...base, stages: [{ ...stage, options: { anything: [1, { goes: null }] } }] }],
+    ['a governor of a latency', { ...base, governor: { target: '25ms' } }],
+    ['a governor of a rate, with a floor', { ...base, governor: { target: '12.5 fps', floor: { sidePx: 256, every: 3, ap50: 0.4 } } }],
     ['a longest name', { ...base, name: 'a'.repeat(64) }],
   ])('%s', (_, definition) => {
     expect(streamDefinitionSchema.parse(definition)).toEqual(definition);
@@ -37,6 +39,9 @@ describe('what is refused, by the parser and by the published schema', () => {
     ['a name too long', { ...base, name: 'a'.repeat(65) }],
     ['a name that would leave a folder', { ...base, name: '../a' }],
     ['an unknown key', { ...base, sink: 'ws' }],
+    ['a target without a unit', { ...base, governor: { target: '25' } }],
+    ['a target of nothing', { ...base, governor: { target: '0ms' } }],
+    ['a governor without a target', { ...base, governor: { floor: 320 } }],
     ['no stages', { ...base, stages: [] }],
     ['too many stages', { ...base, stages: Array.from({ length: 33 }, (_, i) => ({ ...stage, id: `d${i}` })) }],
     ['an unknown kind of source', { ...base, source: { kind: 'usb', path: 'a' } }],
