@@ -5,7 +5,7 @@ import { tinyDetector, type TinyBox } from '../fixtures/tiny-onnx.js';
 /** Side of the grid of boxes that don't overlap: so many are kept, and each of the others is compared with all of them. */
 const GRID = 30;
 const COPIES = 120;
-const PITCH = 16;
+const PITCH = 8;
 
 /**
  * A folder with a detector whose post-processing depends on what it sees: in a bright picture it finds 108,000 boxes, in a dark one none.
@@ -20,7 +20,7 @@ export function contentModelFolder(parent: string): string {
       boxes.push({ xyxy: [x, y, x + PITCH - 2, y + PITCH - 2], classId: 0, brightness: 'g' });
     }
   }
-  const { manifest, original } = tinyDetector({ width: 480, height: 480, boxes });
+  const { manifest, original } = tinyDetector({ width: 240, height: 240, boxes });
   const folder = join(parent, 'many-boxes');
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, manifest.file), original);
