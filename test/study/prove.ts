@@ -45,14 +45,14 @@ export const PROOF_TIMEOUT_MS = 90_000;
  * Asserts that 90 % of the variance that a disturbance adds are found where it was put. What others on this machine added meanwhile is
  * variance too: it shows as hardware (kept off the processors) and is left out, unless hardware is what was disturbed.
  */
-export async function expectFound(context: TestContext, stream: string, injection: string, home: string, { stage, factor, least = PROOF }: { readonly stage?: string; readonly factor: string; readonly least?: number }): Promise<void> {
+export async function expectFound(context: TestContext, stream: string, injection: string, home: string, { stage, factor }: { readonly stage?: string; readonly factor: string }): Promise<void> {
   let told = '';
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const { added_variance: added, without } = await study(stream, injection, home);
     told = `${JSON.stringify(added)}, without it ${without.variance_ms2} ms2`;
     if (!(without.variance_ms2 <= MOST_NOISE * added.ms2)) continue;
     const ofOthers = factor === 'hardware' ? 0 : Math.max(0, added.by_factor['hardware']!);
-    expect(added.by_factor[factor], told).toBeGreaterThanOrEqual(least * (1 - ofOthers));
+    expect(added.by_factor[factor], told).toBeGreaterThanOrEqual(PROOF * (1 - ofOthers));
     if (stage !== undefined) expect(added.by_stage[stage], told).toBeGreaterThanOrEqual(PROOF * (1 - ofOthers));
     return;
   }
