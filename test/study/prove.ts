@@ -50,6 +50,7 @@ export async function expectFound(context: TestContext, stream: string, injectio
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const { added_variance: added, without } = await study(stream, injection, home);
     told = `${JSON.stringify(added)}, without it ${without.variance_ms2} ms2`;
+    console.log(injection, told);
     if (!(without.variance_ms2 <= MOST_NOISE * added.ms2)) continue;
     const ofOthers = factor === 'hardware' ? 0 : Math.max(0, added.by_factor['hardware']!);
     expect(added.by_factor[factor], told).toBeGreaterThanOrEqual(PROOF * (1 - ofOthers));
