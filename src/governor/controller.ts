@@ -1,5 +1,6 @@
 import { assert } from '../core/assert.js';
 import type { MoveReason } from '../core/operating-point.js';
+import { median } from '../core/median.js';
 import { frameMsOf, type Rung } from './ladder.js';
 import type { Target } from './target.js';
 
@@ -308,10 +309,4 @@ export class Controller {
 
 function isOtherSpeed(a: number, b: number): boolean {
   return Math.max(a, b) / Math.min(a, b) > 1 + OTHER_SPEED;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -72,7 +72,7 @@ export class BreachSink implements Sink {
     this.#pending = { late, atMs, cause: nameCause(late, usual) };
   }
 
-  /** Writes what is waiting. @throws AppError `ERR_DISK_FULL`, `ERR_OUTPUT_WRITE` of the last trace */
+  /** Writes what is waiting. A trace that can't be written is said in the log. */
   async close(): Promise<void> {
     if (this.#pending) this.#write(this.#pending);
     await this.#writing;
@@ -91,7 +91,10 @@ export class BreachSink implements Sink {
     this.#unwritten = 0;
     this.#written += 1;
     const text = traceDocument(recorder.since(fromMs), intervals(fromMs, toMs), facts);
-    this.#writing = save(folder, path, text).catch((error: unknown) => log.error({ code: outputError(error, path).code, trace: path }, outputError(error, path).message));
+    this.#writing = save(folder, path, text).catch((cause: unknown) => {
+      const { code, message } = outputError(cause, path);
+      log.error({ code, trace: path }, message);
+    });
   }
 }
 

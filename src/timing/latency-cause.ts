@@ -1,4 +1,5 @@
 import type { StageTiming } from '../core/result.js';
+import { median } from '../core/median.js';
 import type { FrameSpans } from './frame-spans.js';
 
 /**
@@ -63,6 +64,7 @@ function heldUp({ gcMs, eventLoopDelayMs }: StageTiming, excessMs: number): Late
 
 function usualOf(stage: string, frames: readonly FrameSpans[]): Usual {
   const timings = frames.flatMap((frame) => frame.timings.filter((timing) => timing.stage === stage));
+  if (timings.length === 0) return { queueMs: 0, serviceMs: 0, nmsMs: 0 };
   return {
     queueMs: median(timings.map(({ queuedMs, startedMs }) => startedMs - queuedMs)),
     serviceMs: median(timings.map(({ startedMs, endedMs }) => endedMs - startedMs)),
@@ -72,12 +74,4 @@ function usualOf(stage: string, frames: readonly FrameSpans[]): Usual {
 
 function nmsMs({ parts }: StageTiming): number {
   return parts.reduce((sum, { name, startMs, endMs }) => sum + (name === 'nms' ? endMs - startMs : 0), 0);
-}
-
-/** 0 of nothing. */
-function median(values: readonly number[]): number {
-  if (values.length === 0) return 0;
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -6,6 +6,7 @@ import { monotonicMs } from '../../core/clock.js';
 import { AppError } from '../../core/errors.js';
 import type { DeliveredFrame } from '../../core/result.js';
 import type { Sink } from '../../core/sink.js';
+import { median } from '../../core/median.js';
 import { SPEED_METHODS, type SpeedMethod } from '../../study/emulate-speed.js';
 import { TimeDistribution } from '../../timing/time-distribution.js';
 import { parseInteger, parseSeconds } from '../arguments.js';
@@ -174,12 +175,6 @@ class Meter implements Sink {
       mainThreadCpuMs: this.#loop.active / frames,
     };
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function report(rounds: readonly Round[], endToEnd: TimeDistribution, { mode, cores, frames, json }: BenchOptions, model: string): void {

@@ -3,6 +3,7 @@ import { Frame, type FrameFormat, frameBytes } from '../../core/frame.js';
 import { FramePool } from '../../core/frame-pool.js';
 import { fitImage } from '../../core/image-fit.js';
 import { SeededRandom } from '../../core/seeded-random.js';
+import { median } from '../../core/median.js';
 import type { DecodeThresholds } from '../../detector/decoder.js';
 import { DetectorService } from '../../detector/detector-service.js';
 import type { WorkerSettings } from '../../detector/model-workers.js';
@@ -80,10 +81,4 @@ function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): T[][] {
   const groups = new Map<string, T[]>();
   for (const value of values) groups.set(keyOf(value), [...(groups.get(keyOf(value)) ?? []), value]);
   return [...groups.values()];
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

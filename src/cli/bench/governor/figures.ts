@@ -1,3 +1,4 @@
+import { median } from '../../../core/median.js';
 import { isSettling, type SpeedSegment } from './schedule.js';
 
 /** One delivered frame of a block. */
@@ -99,10 +100,4 @@ export function pointShares(blocks: readonly Block[]): ReadonlyMap<string, numbe
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
