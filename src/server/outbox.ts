@@ -66,6 +66,11 @@ export class Outbox<P extends Pending> {
     return this.#latestIsNext ? (this.#takeLatest() ?? this.#takeFirst()) : (this.#takeFirst() ?? this.#takeLatest());
   }
 
+  /** Takes out the answers that wait, oldest first. */
+  takeAnswers(): P[] {
+    return this.#answers.splice(0);
+  }
+
   /** Forgets what waits under keys that `belongs` is true for. */
   forget(belongs: (key: string) => boolean): void {
     for (const key of this.#latest.keys()) if (belongs(key)) this.#latest.delete(key);

@@ -143,11 +143,13 @@ export class WsClient {
     this.#flush();
   }
 
-  /** Says why, and cuts the connection where the client doesn't take it in time. */
+  /** Says why, after what is owed to a client that reads; cuts the connection where it isn't taken in time. */
   close(code: CloseCode, reason: string): void {
     if (this.#closing !== undefined) return;
+    const owed = code === CLOSE_CODES.tooSlow ? [] : this.#outbox.takeAnswers();
     this.#outbox.clear();
     this.#closing = setTimeout(() => this.socket.terminate(), this.#limits.closeGraceMs);
+    for (const { message, fields } of owed) this.#send(message, fields);
     this.socket.close(code, reason);
   }
 

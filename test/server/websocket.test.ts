@@ -227,6 +227,19 @@ describe('a client that does not read', () => {
 });
 
 describe('limits', () => {
+  test('what a client asked before the end is answered before the end', async () => {
+    const server = await start([], { limits: { maxBadMessages: 1 } });
+    const client = await connect(server);
+    // More in one piece than the server hands to a socket at once.
+    const { _socket: tcp } = client.socket as unknown as { _socket: { cork(): void; uncork(): void } };
+    tcp.cork();
+    for (let i = 0; i < 15; i++) client.send({ type: 'ping', id: String(i) });
+    client.sendRaw('{');
+    tcp.uncork();
+    expect(await client.closing()).toMatchObject({ code: 4400 });
+    expect(client.of('pong').map(({ id }) => id)).toEqual(Array.from({ length: 15 }, (_, i) => String(i)));
+  });
+
   test('a message over the limit closes with 1009', async () => {
     const server = await start([]);
     const client = await connect(server);
