@@ -28,6 +28,15 @@ import { trackerOptions } from './tracker-stages.js';
 
 const DEFAULT_MAX_DETECTIONS = 100;
 
+/** What a detector's sessions are, where neither `mode` nor the defaults will do. */
+const sessionOptions = z.strictObject({
+  count: z.int().min(1).max(64).optional().describe('Sessions, each in a worker of its own and with a copy of the model.'),
+  threads: z.int().min(1).max(64).optional().describe('Threads within one inference.'),
+  spinning: z.boolean().optional().describe('Threads that wait look for work all the time (false): a little faster where cores are idle, slower where they are not.'),
+  memoryArena: z.boolean().optional().describe('Memory of tensors is kept between frames (true).'),
+  optimization: z.enum(['none', 'basic', 'extended', 'all']).optional().describe('How far onnxruntime changes the graph before it runs it (all).'),
+});
+
 const yoloOptions = z.strictObject({
   model: z.string().min(1).default(DEFAULT_MODEL).describe('Id of an installed model, or a path to one.'),
   mode: z.enum(['latency', 'throughput', 'auto']).default('auto').describe('latency: all cores on one frame. throughput: a frame on each core. auto: latency for one live stream, throughput for files and for several streams.'),
@@ -40,6 +49,7 @@ const yoloOptions = z.strictObject({
     .record(z.string().regex(/^\d+$/, 'Expected the stride of a scale'), z.array(z.int().min(0)))
     .optional()
     .describe('Anchors to switch off, by the stride of their scale: { 8: [0, 2] } are the first and the third at stride 8.'),
+  session: sessionOptions.optional().describe('How the sessions are made; not with a governor, which makes its own.'),
 });
 
 export type YoloOptions = z.output<typeof yoloOptions>;
@@ -158,6 +168,9 @@ function checkGovernor(definitions: readonly StageDefinition[]): void {
   const detectors = definitions.filter(({ kind }) => kind === 'detector.yolo');
   if (detectors.length !== 1) {
     throw new AppError('ERR_CONFIG_INVALID', `A governor keeps the time of one detector, and the stream has ${detectors.length}`, { fix: 'Make a stream of each detector.' });
+  }
+  if (detectors[0]!.options?.['session'] !== undefined) {
+    throw new AppError('ERR_CONFIG_INVALID', `Stage '${detectors[0]!.id}': a governor makes the sessions of its networks itself`, { fix: 'Leave out governor, or session.' });
   }
   const guard = definitions.find(({ kind }) => kind === 'guard.patch');
   if (!guard) return;
@@ -301,5 +314,11 @@ function settingsOf(options: YoloOptions, overflow: Overflow, { streamCount }: S
   // `block` means that nothing may be lost, so throughput counts; but one frame at a time of one stream is faster with all cores.
   const isAlone = streamCount === 1 && (overflow !== 'block' || oneByOne);
   const mode = options.mode === 'auto' ? (isAlone ? 'latency' : 'throughput') : options.mode;
-  return { mode, cores: options.cores ?? availableParallelism(), prefetch: overflow === 'block' && !(oneByOne && streamCount === 1) };
+  const { count, threads, ...tuning } = options.session ?? {};
+  return {
+    mode,
+    cores: options.cores ?? availableParallelism(),
+    prefetch: overflow === 'block' && !(oneByOne && streamCount === 1),
+    ...(options.session && { sessions: count, threads, tuning }),
+  };
 }

@@ -38,7 +38,7 @@ export class DetectorService {
       ...settings,
       script: workerUrl(import.meta.url, './detector-worker.js'),
       name: `detector-${manifest.id}`,
-      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads, frameSize, emulatedSpeed }),
+      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads, tuning: settings.tuning, frameSize, emulatedSpeed }),
     });
     return new DetectorService(manifest, workers);
   }

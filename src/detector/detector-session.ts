@@ -3,6 +3,7 @@ import { AppError } from '../core/errors.js';
 import type { Size } from '../core/size.js';
 import type { ModelManifest } from '../core/manifest.js';
 import { Session } from '../inference/session.js';
+import type { SessionTuning } from '../inference/session-tuning.js';
 import { createDecoder, type Decoder } from './decoder.js';
 
 /** Which detector a worker runs. */
@@ -11,6 +12,7 @@ export interface DetectorModel {
   /** The prepared model: uint8 input, planes G, B, R. */
   readonly modelPath: string;
   readonly threads: number;
+  readonly tuning?: SessionTuning | undefined;
   /** Of the frames that come, where it isn't the model's own: they are scaled to it. */
   readonly frameSize?: Size | undefined;
   /** Of an `EmulatedSpeed`: for studies alone. */
@@ -24,8 +26,8 @@ export interface DetectorSession {
 }
 
 /** Loads and warms up. @throws AppError `ERR_MODEL_CORRUPT`, `ERR_MODEL_MANIFEST`, `ERR_MODEL_HEAD_UNKNOWN` */
-export async function loadDetector({ manifest, modelPath, threads }: DetectorModel): Promise<DetectorSession> {
-  const session = await Session.load({ modelPath, threads });
+export async function loadDetector({ manifest, modelPath, threads, tuning }: DetectorModel): Promise<DetectorSession> {
+  const session = await Session.load({ modelPath, threads, tuning });
   checkInput(manifest, session.inputLength);
   return { session, decoder: createDecoder(manifest) };
 }

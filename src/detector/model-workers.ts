@@ -1,4 +1,5 @@
 import { TurnQueue } from '../core/admission.js';
+import type { SessionTuning } from '../inference/session-tuning.js';
 import { WorkerPool } from '../inference/worker-pool.js';
 
 /** How a machine's cores are used: all of them for one frame after the other, or one for each of several frames. */
@@ -11,6 +12,16 @@ export interface WorkerSettings {
   readonly cores: number;
   /** Keep a frame waiting at each worker, so that none idles between frames; off where freshness counts more. */
   readonly prefetch: boolean;
+  /** Sessions, each in a worker of its own, and threads of each; as `mode` and `cores` say where absent. */
+  readonly sessions?: number | undefined;
+  readonly threads?: number | undefined;
+  readonly tuning?: SessionTuning | undefined;
+}
+
+/** How many sessions there are and how many threads each has. */
+export function layoutOf({ mode, cores, sessions, threads }: Pick<WorkerSettings, 'mode' | 'cores' | 'sessions' | 'threads'>): { readonly sessions: number; readonly threads: number } {
+  const usual = mode === 'latency' ? { sessions: 1, threads: cores } : { sessions: cores, threads: 1 };
+  return { sessions: sessions ?? usual.sessions, threads: threads ?? usual.threads };
 }
 
 export interface ModelWorkersOptions extends WorkerSettings {
@@ -34,8 +45,8 @@ export class ModelWorkers<Request, Response> {
   }
 
   /** Resolves when every worker is ready. @throws AppError of the first that isn't */
-  static async start<Request, Response>({ script, name, workerData, mode, cores, prefetch }: ModelWorkersOptions): Promise<ModelWorkers<Request, Response>> {
-    const [sessions, threads] = mode === 'latency' ? [1, cores] : [cores, 1];
+  static async start<Request, Response>({ script, name, workerData, prefetch, ...settings }: ModelWorkersOptions): Promise<ModelWorkers<Request, Response>> {
+    const { sessions, threads } = layoutOf(settings);
     const pool = await WorkerPool.start<Request, Response>({ script, size: sessions, workerData: workerData(threads), name });
     return new ModelWorkers(pool, sessions * (prefetch ? 2 : 1));
   }

@@ -25,7 +25,7 @@ export class GuardService implements GuardPasses {
         ...settings,
         script: workerUrl(import.meta.url, './guard-worker.js'),
         name: `guard-${manifest.id}`,
-        workerData: (threads): GuardWorkerData => ({ manifest, modelPath, threads, tap, profile, thresholds }),
+        workerData: (threads): GuardWorkerData => ({ manifest, modelPath, threads, tuning: settings.tuning, tap, profile, thresholds }),
       }),
     );
   }

@@ -1,8 +1,8 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { AppError } from '../core/errors.js';
+import { type GraphOptimization, tuningOptions } from './session-tuning.js';
 
-/** What onnxruntime does to a graph before it runs it: `none` runs it as it is written. */
-export type GraphOptimization = 'none' | 'basic' | 'extended' | 'all';
+export type { GraphOptimization } from './session-tuning.js';
 
 export interface OfflineSessionOptions {
   /** Threads within one inference, default 2. */
@@ -37,9 +37,8 @@ export class OfflineSession {
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
         executionMode: 'sequential',
-        graphOptimizationLevel: optimization === 'none' ? 'disabled' : optimization,
         logSeverityLevel: 3,
-        extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+        ...tuningOptions({ optimization }),
       });
       return new OfflineSession(session);
     } catch (cause) {

@@ -1,6 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { assert } from '../core/assert.js';
 import { AppError } from '../core/errors.js';
+import { type SessionTuning, tuningOptions } from './session-tuning.js';
 
 /** How many cores one inference may use, and how. */
 export interface SessionOptions {
@@ -9,6 +10,8 @@ export interface SessionOptions {
   readonly threads: number;
   /** Inferences on zeros before the first real one: the first few are slower (allocation, caches). */
   readonly warmupRuns?: number;
+  /** As in every stream where absent. */
+  readonly tuning?: SessionTuning | undefined;
 }
 
 export interface OutputTensor {
@@ -35,7 +38,7 @@ export class Session {
   }
 
   /** @throws AppError `ERR_MODEL_CORRUPT` where the runtime can't load the file; `ERR_MODEL_MANIFEST` where its input isn't one of a prepared model. */
-  static async load({ modelPath, threads, warmupRuns = 3 }: SessionOptions): Promise<Session> {
+  static async load({ modelPath, threads, warmupRuns = 3, tuning = {} }: SessionOptions): Promise<Session> {
     let session: InferenceSession;
     try {
       session = await InferenceSession.create(modelPath, {
@@ -43,12 +46,9 @@ export class Session {
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
         executionMode: 'sequential',
-        graphOptimizationLevel: 'all',
-        enableCpuMemArena: true,
         enableMemPattern: true,
         logSeverityLevel: 3,
-        // Spinning threads take the cores from decoding and from the event loop for nothing.
-        extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+        ...tuningOptions(tuning),
       });
     } catch (error) {
       throw new AppError('ERR_MODEL_CORRUPT', `onnxruntime can't load ${modelPath}: ${(error as Error).message}`, {
