@@ -309,8 +309,13 @@ function forTracking(thresholds: DecodeThresholds, tracking: TrackingOptions | u
   return tracking ? { ...thresholds, keepConfidence: lowThreshold({ ...tracking, ...thresholds }) } : thresholds;
 }
 
+/** What the workers of a detector are where its stream is alone and nothing is around the detector. @throws AppError as `checkStages` */
+export function workerSettingsOf(detector: StageDefinition, delivery: Delivery): WorkerSettings {
+  return settingsOf(parseOptions(detector, yoloOptions), overflowOf(detector, delivery), { streamCount: 1 }, false);
+}
+
 /** @param oneByOne the stream gives its frames one after the other. */
-function settingsOf(options: YoloOptions, overflow: Overflow, { streamCount }: StageMaker, oneByOne: boolean): WorkerSettings {
+function settingsOf(options: YoloOptions, overflow: Overflow, { streamCount }: Pick<StageMaker, 'streamCount'>, oneByOne: boolean): WorkerSettings {
   // `block` means that nothing may be lost, so throughput counts; but one frame at a time of one stream is faster with all cores.
   const isAlone = streamCount === 1 && (overflow !== 'block' || oneByOne);
   const mode = options.mode === 'auto' ? (isAlone ? 'latency' : 'throughput') : options.mode;

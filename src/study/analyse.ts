@@ -51,7 +51,7 @@ export interface InjectionFigures {
 }
 
 export interface PostProcessingFit extends TrimmedFit {
-  /** Empty where the study didn't vary the model. */
+  /** Empty where the recording doesn't say. */
   readonly model: string;
 }
 
@@ -105,9 +105,9 @@ function groupByLevels(runs: readonly StudyRun[]): StudyRun[][] {
   return [...groups].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).map(([, group]) => group);
 }
 
-/** The model of a run where the study varied it; empty where it didn't. */
-export function modelOf({ levels }: StudyRun): string {
-  return levels['model'] ?? '';
+/** The model of a run; empty where the recording doesn't say. */
+export function modelOf({ model, levels }: StudyRun): string {
+  return model ?? levels['model'] ?? '';
 }
 
 /** What a box costs in post-processing, learnt per model: another model has another decoder. */

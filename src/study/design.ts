@@ -11,8 +11,8 @@ export interface Factor {
 export interface Sweep {
   readonly perspective: Perspective;
   readonly factors: readonly Factor[];
-  /** Every combination, which shows how factors interact, or one factor at a time with the others as usual. */
-  readonly design: 'factorial' | 'one-at-a-time';
+  /** Groups of factors, by name, of which every combination is tried, which shows how they interact. All else varies one at a time. */
+  readonly crossed: readonly (readonly string[])[];
 }
 
 export interface PlannedRun {
@@ -21,11 +21,12 @@ export interface PlannedRun {
   readonly block: number;
 }
 
-/** The configurations of a sweep: the level of each factor, the usual configuration first. */
-export function configurationsOf({ factors, design }: Sweep): Readonly<Record<string, string>>[] {
-  if (design === 'factorial') return combinations(factors);
+/** The configurations of a sweep, each once: the level of each factor, the usual configuration first. */
+export function configurationsOf({ factors, crossed }: Sweep): Readonly<Record<string, string>>[] {
   const usual = Object.fromEntries(factors.map(({ name, levels }) => [name, levels[0]!]));
-  return [usual, ...factors.flatMap(({ name, levels }) => levels.slice(1).map((level) => ({ ...usual, [name]: level })))];
+  const groups = [...crossed.map((names) => factors.filter(({ name }) => names.includes(name))), ...factors.map((factor) => [factor])];
+  const all = groups.flatMap((group) => combinations(group).map((levels) => ({ ...usual, ...levels })));
+  return [...new Map([usual, ...all].map((levels) => [JSON.stringify(levels), levels])).values()];
 }
 
 /**

@@ -31,6 +31,8 @@ const runSchema = z.object({
   /** Level by factor: all factors of the perspective's sweep. */
   levels: z.record(z.string(), z.string()),
   block: z.int(),
+  /** Of the first detector; absent in recordings of before it was written down. */
+  model: z.string().optional(),
 });
 
 /** Name, start, end. */
@@ -148,8 +150,8 @@ export function parseRecording(text: string, name: string): StudyRecording {
     }
   });
   if (!header) throw new AppError('ERR_CONFIG_INVALID', `${name}: the line of the study itself is missing`, { fix: 'Give a spans.ndjson as lynceus study writes it.' });
-  const runs = [...open.values()].flatMap(({ run: { run, perspective, levels, block }, frames, marks, offCpu, end }) =>
-    end && frames.length > 0 ? [{ run, perspective, levels, block, frames, marks, offCpu, end }] : [],
+  const runs = [...open.values()].flatMap(({ run: { run, perspective, levels, block, model }, frames, marks, offCpu, end }) =>
+    end && frames.length > 0 ? [{ run, perspective, levels, block, ...(model === undefined ? {} : { model }), frames, marks, offCpu, end }] : [],
   );
   return { header, runs, notes };
 }

@@ -7,7 +7,7 @@ import { TextOutput } from '../../sinks/text-output.js';
 import { analyse, type StudyFigures } from '../../study/analyse.js';
 import { type PlannedRun, planInjection, planRuns } from '../../study/design.js';
 import { expectedOf, parseInjection } from '../../study/injection.js';
-import { type Perspective, PERSPECTIVES } from '../../study/perspectives.js';
+import { PERSPECTIVES } from '../../study/perspectives.js';
 import { parseRecording, RECORDS_VERSION, type StudyRecord, type StudyRecording, toNdjson } from '../../study/records.js';
 import { parseInteger } from '../arguments.js';
 import { machine } from '../bench/machine.js';
@@ -19,7 +19,8 @@ import { readRecording } from '../study/read-recording.js';
 import { levelsText, runStudy } from '../study/run-study.js';
 import { studyJson } from '../study/study-json.js';
 import { studyText } from '../study/study-text.js';
-import { planSweeps, usualSetup } from '../study/sweeps.js';
+import { usualSetup } from '../study/setup.js';
+import { ALL_FACTORS, type FactorChoice, parseFactorChoice, planSweeps, type SweepPlan } from '../study/sweeps.js';
 import { writeStudyReport } from '../study/write-report.js';
 import { type Progress, progressBar, print, say } from '../terminal.js';
 import { addCompare } from './study-compare.js';
@@ -28,7 +29,8 @@ interface StudyOptions {
   model?: string;
   guard?: boolean;
   transport?: 'tcp' | 'udp';
-  factors: Perspective[];
+  factors?: FactorChoice[];
+  patch?: string;
   inject?: string[];
   blocks: number;
   frames?: number;
@@ -42,6 +44,8 @@ interface StudyOptions {
 /** Unless told otherwise, a run ends after so many frames or so long, whatever comes first: a slow source shouldn't make it last for ever. */
 const USUAL_FRAMES = 100;
 const USUAL_LIMIT_MS = 5_000;
+/** Between frames of a camera. */
+const USUAL_PERIOD_MS = 40;
 /** A run whose frames were asked for waits for them. */
 const ASKED_LIMIT_MS = 600_000;
 
@@ -53,7 +57,8 @@ export function addStudy(program: Command): void {
     .option('--model <id>', 'model id or path')
     .option('--guard', 'put the guard behind each detector')
     .addOption(new Option('--transport <transport>', 'of an RTSP source').choices(['tcp', 'udp']))
-    .option('--factors <list>', `perspectives to vary things from: ${PERSPECTIVES.join(',')}`, parsePerspectives, [...PERSPECTIVES])
+    .option('--factors <list>', `what to vary: perspectives (${PERSPECTIVES.join(',')}), all of them unless told otherwise, or factors of one (runtime.spinning,runtime.threads)`, parseFactors)
+    .option('--patch <picture>', 'what data.patch pastes on the pictures; noise unless told otherwise')
     .option('--inject <disturbance...>', 'disturb the pipeline and see where the variance is found: decode:gauss:5ms, gc:storm, cpu:50%, link:loss:2%')
     .option('--blocks <n>', 'times that every configuration is run', parsePositive, 2)
     .option('--frames <n>', `frames a run (${USUAL_FRAMES}, or what comes in ${USUAL_LIMIT_MS / 1e3} s)`, parsePositive)
@@ -99,7 +104,8 @@ async function experiment(input: string, options: StudyOptions): Promise<{ recor
   const definition = await definitionOf(input, options);
   checkStages(definition.stages);
   const detector = definition.stages.find(({ kind }) => kind === 'detector.yolo')?.id ?? definition.stages[0]!.id;
-  const { plan, notes } = await planOf(definition, detector, options);
+  const { plan, notes, sweeps } = await planOf(definition, detector, options);
+  announce(plan, options);
   const lines = new Lines(options.out);
   await lines.open();
   await lines.add([
@@ -123,6 +129,7 @@ async function experiment(input: string, options: StudyOptions): Promise<{ recor
   try {
     await runStudy({
       usual: usualSetup(definition),
+      setupOf: (usual, run) => sweeps?.setupOf(usual, run) ?? usual,
       detector,
       plan,
       frames: options.frames ?? USUAL_FRAMES,
@@ -137,15 +144,33 @@ async function experiment(input: string, options: StudyOptions): Promise<{ recor
     progress.stop();
     shutdown.dispose();
     await lines.close();
+    await sweeps?.close();
   }
   return { recording: parseRecording(lines.text(), 'the recording'), status: shutdown.exitStatus };
 }
 
+interface StudyPlan {
+  readonly plan: readonly PlannedRun[];
+  readonly notes: readonly string[];
+  /** Undefined for an injection. */
+  readonly sweeps?: SweepPlan;
+}
+
+/** A process of its own, its models and the warm-up take about so long. */
+const STARTING_MS = 2_000;
+
+/** Says how long it will take before it begins; what a run really takes is known after the first ones. */
+function announce(plan: readonly PlannedRun[], { frames, warmup, blocks }: StudyOptions): void {
+  const framesMs = ((frames ?? USUAL_FRAMES) + warmup) * USUAL_PERIOD_MS;
+  const minutes = (plan.length * (STARTING_MS + Math.min(framesMs, frames === undefined ? USUAL_LIMIT_MS : ASKED_LIMIT_MS))) / 60_000;
+  say(`${plan.length} runs, ${plan.length / blocks} configurations ${blocks} times, in about ${minutes < 1 ? 'a minute' : `${Math.ceil(minutes)} minutes`}`);
+}
+
 /** @throws AppError of an injection that can't be read, or goes to a stage that the stream doesn't have */
-async function planOf(definition: StreamDefinition, detector: string, { inject, factors, blocks, seed }: StudyOptions): Promise<{ plan: readonly PlannedRun[]; notes: readonly string[] }> {
+async function planOf(definition: StreamDefinition, detector: string, { inject, factors, patch, blocks, seed }: StudyOptions): Promise<StudyPlan> {
   if (inject === undefined) {
-    const { sweeps, notes } = await planSweeps(definition, factors, openStore());
-    return { plan: planRuns(sweeps, blocks, seed), notes };
+    const sweeps = await planSweeps(definition, { choices: factors ?? ALL_FACTORS, patch: { file: patch }, store: openStore() });
+    return { plan: planRuns(sweeps.sweeps, blocks, seed), notes: sweeps.notes, sweeps };
   }
   const stages = ['transport', 'source', ...definition.stages.map(({ id }) => id), 'deliver'];
   for (const text of inject) {
@@ -196,18 +221,15 @@ function timeLeft(progress: Progress, total: number): (index: number, run: Plann
   };
 }
 
-function commandLine(input: string, { model, guard, factors, inject, blocks, frames, seed }: StudyOptions): string {
-  const what = inject ? ['--inject', ...inject] : factors.length === PERSPECTIVES.length ? [] : ['--factors', factors.join(',')];
+function commandLine(input: string, { model, guard, factors, patch, inject, blocks, frames, seed }: StudyOptions): string {
+  const chosen = factors?.map(({ perspective, factor }) => (factor === undefined ? perspective : `${perspective}.${factor}`));
+  const what = inject ? ['--inject', ...inject] : [...(chosen ? ['--factors', chosen.join(',')] : []), ...(patch ? ['--patch', patch] : [])];
   const options = [...(model ? ['--model', model] : []), ...(guard ? ['--guard'] : []), ...what, '--blocks', blocks, ...(frames === undefined ? [] : ['--frames', frames]), '--seed', seed];
   return ['lynceus', 'study', input, ...options].join(' ');
 }
 
-function parsePerspectives(text: string): Perspective[] {
-  return text.split(',').map((name) => {
-    const known = PERSPECTIVES.find((perspective) => perspective === name);
-    if (!known) throw new InvalidArgumentError(`Expected some of ${PERSPECTIVES.join(', ')}, separated by commas.`);
-    return known;
-  });
+function parseFactors(text: string): FactorChoice[] {
+  return text.split(',').map(parseFactorChoice);
 }
 
 function parsePositive(text: string): number {

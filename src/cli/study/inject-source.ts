@@ -25,10 +25,10 @@ export function delayedSource(inner: Source, delayMs: () => number): Source {
 }
 
 /** A source whose pictures are changed in place; the time that it takes is the source's own. */
-export function changedSource(inner: Source, change: (pixels: Uint8Array, format: FrameFormat) => void): Source {
+export function changedSource(inner: Source, change: (pixels: Uint8Array, format: FrameFormat, frame: Frame) => void): Source {
   const changed$ = inner.frames$.pipe(
     map((frame) => {
-      change(frame.pixels, frame.format);
+      change(frame.pixels, frame.format, frame);
       return arrivedNow(frame);
     }),
   );

@@ -17,6 +17,7 @@ import { Pipeline } from '../pipeline.js';
 import { deliveryOf } from '../sources.js';
 import { frameRecord, FrameRecorder } from './frame-recorder.js';
 import { changedSource, delayedSource } from './inject-source.js';
+import { patchOf, patchPaster } from './paste-patch.js';
 import type { RunRequest } from './run-request.js';
 import { Subscribers } from './subscribers.js';
 
@@ -31,12 +32,13 @@ const FIRST_FRAME_MS = 30_000;
 export async function performRun(request: RunRequest, started: () => void): Promise<StudyRecord[]> {
   const log = createLog('warn');
   const recorders = new Map(request.definitions.map(({ name }) => [name, new FrameRecorder(request.warmupFrames, request.frames)]));
+  const patch = request.patch && (await patchOf(request.patch, request.seed));
   const wrappers = new Disturbances(request);
   let subscribers: Subscribers | undefined;
   const pipeline = await Pipeline.prepare(request.definitions, {
     store: openStore(),
     log,
-    around: { source: (source) => wrappers.source(source), stage: (stage, id) => wrappers.stage(stage, id) },
+    around: { source: (source) => wrappers.source(patch ? changedSource(source, patchPaster(patch)) : source), stage: (stage, id) => wrappers.stage(stage, id) },
     sinksFor: (stream) => {
       const recorder = recorders.get(stream);
       assert(recorder, 'every stream has a recorder');

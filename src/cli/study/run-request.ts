@@ -2,6 +2,12 @@ import type { StreamDefinition } from '../../config/stream-definition.js';
 import type { ErrorCode } from '../../core/errors.js';
 import type { Injection } from '../../study/injection.js';
 
+/** A patch that is pasted on every picture. */
+export interface PatchRequest {
+  /** A picture; independent noise of its own seed where absent. */
+  readonly file?: string | undefined;
+}
+
 /** What a study's process is asked for: one run of one configuration. */
 export interface RunRequest {
   readonly run: number;
@@ -20,6 +26,7 @@ export interface RunRequest {
   readonly seed: number;
   /** WebSocket clients, each of which gets every frame; with any, a frame's time ends where the last of them has it. */
   readonly subscribers: number;
+  readonly patch?: PatchRequest | undefined;
 }
 
 /** What a study's process tells its parent; the records themselves go to its standard output, at its end. */

@@ -5,10 +5,12 @@ import type { StudyRecord } from '../../study/records.js';
 import { startLinkRelay } from './link-relay.js';
 import type { RunRequest } from './run-request.js';
 import { spawnRun } from './spawn-run.js';
-import { type Setup, withLevel } from './sweeps.js';
+import { modelOfStages, type Setup } from './setup.js';
 
 export interface StudyOptions {
   readonly usual: Setup;
+  /** The usual setup with the levels of a run that isn't of an injection. */
+  readonly setupOf: (usual: Setup, run: PlannedRun) => Setup;
   /** Id of the stage that the first detector is. */
   readonly detector: string;
   readonly plan: readonly PlannedRun[];
@@ -37,9 +39,10 @@ export async function runStudy(options: StudyOptions): Promise<void> {
     if (broken.has(key)) continue;
     options.onRun?.(index, run);
     try {
-      const records = await performPlanned(index, run, options);
+      const setup = setupOf(run, options);
+      const records = await performPlanned(index, run, setup, options);
       if (!records) return;
-      await options.onRecords([{ type: 'run', run: index, perspective: run.perspective, levels: { ...run.levels }, block: run.block }, ...records]);
+      await options.onRecords([{ type: 'run', run: index, perspective: run.perspective, levels: { ...run.levels }, block: run.block, model: modelOfStages(setup.definition.stages) }, ...records]);
       done += 1;
     } catch (thrown) {
       const error = toAppError(thrown);
@@ -57,8 +60,7 @@ export function levelsText(levels: Readonly<Record<string, string>>): string {
     .join(', ');
 }
 
-async function performPlanned(index: number, run: PlannedRun, options: StudyOptions): Promise<StudyRecord[] | undefined> {
-  const setup = setupOf(run, options);
+async function performPlanned(index: number, run: PlannedRun, setup: Setup, options: StudyOptions): Promise<StudyRecord[] | undefined> {
   const link = setup.injections.find((injection) => injection.kind === 'link');
   const relay = setup.overHttp ? await startLinkRelay(setup.definition.source, link?.lossShare ?? 0, options.seed) : undefined;
   try {
@@ -67,15 +69,27 @@ async function performPlanned(index: number, run: PlannedRun, options: StudyOpti
     const definitions = Array.from({ length: setup.streams }, (_, i) => (i === 0 ? definition : { ...definition, name: `${name}-${i + 1}` }));
     const { detector, frames, warmupFrames, limitMs, seed, signal } = options;
     // Each block has disturbances of its own: the same for a configuration's partner, others in the next block.
-    const request: RunRequest = { run: index, definitions, detector, frames, warmupFrames, limitMs, injections: setup.injections, seed: seed + run.block, subscribers: setup.subscribers };
-    return await spawnRun(request, { signal });
+    const request: RunRequest = {
+      run: index,
+      definitions,
+      detector,
+      frames,
+      warmupFrames,
+      limitMs,
+      injections: setup.injections,
+      seed: seed + run.block,
+      subscribers: setup.subscribers,
+      ...(setup.patch && { patch: setup.patch }),
+    };
+    return await spawnRun(request, { signal, surroundings: setup.surroundings });
   } finally {
     await relay?.close();
   }
 }
 
-function setupOf({ perspective, levels }: PlannedRun, { usual, plan }: StudyOptions): Setup {
-  if (perspective !== 'injection') return Object.entries(levels).reduce((setup, [name, level]) => withLevel(setup, name, level), usual);
+function setupOf(run: PlannedRun, { usual, plan, setupOf: setupOfLevels }: StudyOptions): Setup {
+  const { perspective, levels } = run;
+  if (perspective !== 'injection') return setupOfLevels(usual, run);
   const injections = (text: string | undefined): Injection[] => (text === undefined || text === 'none' ? [] : text.split(' ').map(parseInjection));
   // Where a link is disturbed, the runs without the disturbance have the same link.
   const overHttp = plan.some((run) => injections(run.levels['injection']).some(({ kind }) => kind === 'link'));

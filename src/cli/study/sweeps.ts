@@ -1,146 +1,100 @@
-import { availableParallelism } from 'node:os';
+import { AppError } from '../../core/errors.js';
 import type { StreamDefinition } from '../../config/stream-definition.js';
 import type { ModelStore } from '../../model-store/store.js';
-import type { Factor, Sweep } from '../../study/design.js';
-import type { Injection } from '../../study/injection.js';
-import type { Perspective } from '../../study/perspectives.js';
-import { DEFAULT_MODEL } from '../definitions.js';
+import type { PlannedRun, Sweep } from '../../study/design.js';
+import { type Perspective, PERSPECTIVES } from '../../study/perspectives.js';
+import { CROSSED, type FactorContext, FACTORS, type StudyFactor } from './factors.js';
+import { OtherInputs } from './other-inputs.js';
+import { patchOf } from './paste-patch.js';
+import type { PatchRequest } from './run-request.js';
+import type { Setup } from './setup.js';
 
-/** Models that are tried besides the stream's own. */
-const OTHER_MODELS = 3;
-const LOW_THRESHOLD = '0.01';
-
-/** A configuration of the user's pipeline: what a factor's level changes. */
-export interface Setup {
-  readonly definition: StreamDefinition;
-  /** Copies of the stream that run side by side. */
-  readonly streams: number;
-  readonly subscribers: number;
-  readonly injections: readonly Injection[];
-  /** The source is seen through a link of our own that loses nothing. */
-  readonly overHttp: boolean;
+/** What is asked for: a whole perspective, or one factor of it. */
+export interface FactorChoice {
+  readonly perspective: Perspective;
+  readonly factor?: string;
 }
 
 export interface SweepPlan {
   readonly sweeps: readonly Sweep[];
   /** What couldn't be planned here, and why. */
   readonly notes: readonly string[];
+  /** The usual setup with the levels of a run. */
+  setupOf(usual: Setup, run: PlannedRun): Setup;
+  /** Removes what was made for it. */
+  close(): Promise<void>;
 }
 
-/** The stream as it is studied: paced where it can be, without end. */
-export function usualSetup(definition: StreamDefinition): Setup {
-  const { source } = definition;
-  const paced = source.kind === 'file' || source.kind === 'dataset' ? { ...source, realtime: true, loop: true } : source;
-  return { definition: { ...definition, source: paced }, streams: 1, subscribers: 0, injections: [], overHttp: false };
+export interface SweepOptions {
+  readonly choices: readonly FactorChoice[];
+  readonly patch: PatchRequest;
+  readonly store: Pick<ModelStore, 'list'>;
 }
 
-/** What is tried from the wished perspectives, on this machine with these models. */
-export async function planSweeps({ source, stages }: StreamDefinition, perspectives: readonly Perspective[], store: ModelStore): Promise<SweepPlan> {
+/** Everything, as far as it can be varied with the input. */
+export const ALL_FACTORS: readonly FactorChoice[] = PERSPECTIVES.map((perspective) => ({ perspective }));
+
+/**
+ * Reads `runtime` or `runtime.spinning`.
+ *
+ * @throws AppError `ERR_USAGE` with what there is
+ */
+export function parseFactorChoice(text: string): FactorChoice {
+  const [head = '', factor, ...more] = text.split('.');
+  const perspective = PERSPECTIVES.find((one) => one === head);
+  if (!perspective || more.length > 0) throw new AppError('ERR_USAGE', `Expected a perspective or a factor of one, found '${text}'`, { fix: `Perspectives: ${PERSPECTIVES.join(', ')}.` });
+  if (factor === undefined) return { perspective };
+  const known = Object.keys(FACTORS[perspective]);
+  if (known.includes(factor)) return { perspective, factor };
+  throw new AppError('ERR_USAGE', `The perspective ${perspective} has no factor '${factor}'`, { fix: `Its factors: ${known.map((name) => `${perspective}.${name}`).join(', ')}.` });
+}
+
+/**
+ * What is tried, on this machine with these models and this input. A perspective varies its factors one at a time, but for a few that are
+ * crossed; factors that are asked for by name are crossed with each other.
+ *
+ * @throws AppError of a patch that can't be read
+ */
+export async function planSweeps(definition: StreamDefinition, { choices, patch, store }: SweepOptions): Promise<SweepPlan> {
+  if (patch.file !== undefined) await patchOf(patch, 0);
   const notes: string[] = [];
+  let inputs: OtherInputs | undefined;
+  const context: FactorContext = { definition, listed: await store.list(), patch, otherInputs: async () => (inputs ??= await OtherInputs.create()), note: (text) => notes.push(text) };
+  const made = new Map<Perspective, readonly StudyFactor[]>();
   const sweeps: Sweep[] = [];
-  for (const perspective of perspectives) {
-    const sweep = await sweepOf(perspective);
-    if (sweep.factors.some(({ levels }) => levels.length > 1)) sweeps.push(sweep);
-    else notes.push(`${perspective}: nothing to vary with this input on this machine`);
+  for (const perspective of PERSPECTIVES) {
+    const own = choices.filter((choice) => choice.perspective === perspective);
+    if (own.length === 0) continue;
+    const factors = await makeFactors(perspective, own, context);
+    made.set(perspective, factors);
+    if (factors.length === 0) notes.push(`${perspective}: nothing to vary with this input on this machine`);
+    else sweeps.push(sweepOf(perspective, factors, own));
   }
-  return { sweeps, notes };
-
-  async function sweepOf(perspective: Perspective): Promise<Sweep> {
-    switch (perspective) {
-      case 'data':
-        return { perspective, design: 'factorial', factors: [factor('content', 'as it is', 'mosaic', 'blank'), factor('threshold', 'usual', LOW_THRESHOLD)] };
-      case 'io':
-        return { perspective, design: 'one-at-a-time', factors: ioFactors() };
-      case 'model':
-        return { perspective, design: 'one-at-a-time', factors: await modelFactors() };
-      case 'runtime':
-        return { perspective, design: 'factorial', factors: [factor('mode', 'throughput', 'latency'), factor('streams', '1', '2'), factor('garbage', 'usual', 'storm')] };
-      case 'hardware':
-        return { perspective, design: 'factorial', factors: [factor('cpu', '100%', '75%', '50%'), factor('load', 'none', String(availableParallelism()))] };
-      case 'end-to-end':
-        return { perspective, design: 'one-at-a-time', factors: [factor('subscribers', '1', '4', '16')] };
-    }
-  }
-
-  function ioFactors(): Factor[] {
-    switch (source.kind) {
-      case 'file':
-        return [factor('source', 'file', 'http'), factor('pace', 'real time', 'as fast as possible')];
-      case 'dataset':
-        return [factor('pace', 'real time', 'as fast as possible')];
-      case 'rtsp':
-        return [factor('transport', 'tcp', 'udp')];
-      case 'http':
-        notes.push('io: an HTTP source can be read in one way only');
-        return [];
-    }
-  }
-
-  async function modelFactors(): Promise<Factor[]> {
-    const own = stages.find(({ kind }) => kind === 'detector.yolo')?.options?.['model'];
-    const usual = typeof own === 'string' ? own : DEFAULT_MODEL;
-    const listed = await store.list();
-    const usable = listed.filter(({ id, status, manifest }) => id !== usual && (status === 'included' || status === 'added') && manifest?.task === 'detection');
-    const guarded = listed.some(({ id, guardProfile }) => id === usual && guardProfile !== undefined);
-    const hasGuard = stages.some(({ kind }) => kind === 'guard.patch');
-    if (usable.length > OTHER_MODELS) notes.push(`model: ${usable.length - OTHER_MODELS} more installed models were left out`);
-    if (!guarded && !hasGuard) notes.push(`model: the guard was left out, ${usual} has no clean profile (lynceus guard calibrate)`);
-    return [factor('model', usual, ...usable.slice(0, OTHER_MODELS).map(({ id }) => id)), ...(guarded && !hasGuard ? [factor('guard', 'off', 'on')] : [])];
-  }
+  return {
+    sweeps,
+    notes,
+    setupOf: (usual, { perspective, levels }) => {
+      const factors = perspective === 'injection' ? [] : (made.get(perspective) ?? []);
+      return factors.reduce((setup, { name, levels: known }) => known.find((level) => level.name === levels[name])?.apply(setup) ?? setup, usual);
+    },
+    close: async () => inputs?.close(),
+  };
 }
 
-/** The usual setup with a level of a factor. */
-export function withLevel(setup: Setup, name: string, level: string): Setup {
-  const inject = (injection: Injection): Setup => ({ ...setup, injections: [...setup.injections, injection] });
-  switch (name) {
-    case 'content':
-      return level === 'mosaic' || level === 'blank' ? inject({ kind: 'content', change: level, tiles: 4, share: 1 }) : setup;
-    case 'threshold':
-      return level === 'usual' ? setup : withDetectorOptions(setup, { confidenceThreshold: Number(level) });
-    case 'source':
-      return level === 'http' ? { ...setup, overHttp: true } : setup;
-    case 'pace':
-      return level === 'real time' ? setup : withSource(setup, { realtime: false });
-    case 'transport':
-      return withSource(setup, { transport: level });
-    case 'model':
-      return withDetectorOptions(setup, { model: level });
-    case 'guard':
-      return level === 'on' ? withGuard(setup) : setup;
-    case 'mode':
-      return withDetectorOptions(setup, { mode: level });
-    case 'streams':
-      return { ...setup, streams: Number(level) };
-    case 'garbage':
-      return level === 'storm' ? inject({ kind: 'gc', blockMs: 25, everyMs: 150 }) : setup;
-    case 'cpu':
-      return level === '100%' ? setup : inject({ kind: 'cpu', share: Number.parseInt(level, 10) / 100 });
-    case 'load':
-      return level === 'none' ? setup : inject({ kind: 'load', processes: Number(level) });
-    case 'subscribers':
-      return { ...setup, subscribers: Number(level) };
-    default:
-      throw new Error(`Invariant broken: no factor '${name}'`);
+/** Those with more than one level. */
+async function makeFactors(perspective: Perspective, choices: readonly FactorChoice[], context: FactorContext): Promise<StudyFactor[]> {
+  const factors: StudyFactor[] = [];
+  for (const [name, make] of Object.entries(FACTORS[perspective])) {
+    if (!choices.some(({ factor = name }) => factor === name)) continue;
+    const factor = await make(context);
+    if (factor && factor.levels.length > 1) factors.push(factor);
   }
+  return factors;
 }
 
-function factor(name: string, ...levels: string[]): Factor {
-  return { name, levels };
-}
-
-function withSource(setup: Setup, change: object): Setup {
-  const { definition } = setup;
-  return { ...setup, definition: { ...definition, source: { ...definition.source, ...change } } };
-}
-
-function withDetectorOptions(setup: Setup, options: Readonly<Record<string, unknown>>): Setup {
-  const { definition } = setup;
-  const stages = definition.stages.map((stage) => (stage.kind === 'detector.yolo' ? { ...stage, options: { ...stage.options, ...options } } : stage));
-  return { ...setup, definition: { ...definition, stages } };
-}
-
-function withGuard(setup: Setup): Setup {
-  const { definition } = setup;
-  const stages = definition.stages.flatMap((stage) => (stage.kind === 'detector.yolo' ? [stage, { id: `${stage.id}-guard`, kind: 'guard.patch' }] : [stage]));
-  return { ...setup, definition: { ...definition, stages } };
+function sweepOf(perspective: Perspective, factors: readonly StudyFactor[], choices: readonly FactorChoice[]): Sweep {
+  const named = choices.flatMap(({ factor }) => factor ?? []);
+  const all = choices.some(({ factor }) => factor === undefined);
+  const crossed = [...(all ? CROSSED[perspective] : []), ...(named.length > 0 ? [named] : [])];
+  return { perspective, factors: factors.map(({ name, levels }) => ({ name, levels: levels.map((level) => level.name) })), crossed };
 }
