@@ -1,5 +1,5 @@
 import { CAUSES, type Cause } from './perspectives.js';
-import type { FrameRecord, MarkRecord, OffCpuRecord, SpanRecord, StudyRun } from './records.js';
+import type { FrameRecord, MarkRecord, OffCpuRecord, SpanRecord, StudyRun, ThreadShares } from './records.js';
 import { firstEndingAfter, type Interval, lengthMs, split, union } from './timeline.js';
 
 /** Between the moment that a paced frame was due and its first byte here. */
@@ -11,8 +11,11 @@ const POST_PROCESSING = new Set(['decode', 'nms']);
 /** A late turn of the event loop serves what has become due meanwhile, in any order: what ends so soon after it was held up by it. */
 const TURN_MS = 3;
 
-/** The probe of lateness has this resolution. */
-const JOIN_MS = 0.5;
+/**
+ * The probe of lateness asks so often, and is due again so long after it was late, with some slack for its timer. Late twice in a row, the
+ * thread was found free at no moment between: it was catching up.
+ */
+const JOIN_MS = 2.5;
 
 /** A frame's time, split without remainder: the entries of `components` sum to `totalMs`. */
 export interface DecomposedFrame {
@@ -39,10 +42,10 @@ export type ContentCost = (boxesBeforeNms: number) => number;
  *
  * 1. `halted`, where the whole process stood still.
  * 2. Where the frame was with the main thread: a late thread holds up what ends while it is late, and nothing that ends later. So of the
- *    collections and late turns only those count that reach the end of the frame's wait: `off-cpu` for the share of the time that the
- *    thread wasn't let run, and `gc` or `event-loop` for the rest.
- * 3. Where it was with a worker: `content`, which is what its boxes usually cost; then `off-cpu` for the share of the time that busy
- *    workers weren't let run.
+ *    collections and late turns only those count that reach the end of the frame's wait: for the share of the time that the thread wasn't
+ *    let run `own-threads` or `off-cpu`, by who had the processors, and `gc` or `event-loop` for the rest.
+ * 3. Where it was with a worker: `content`, which is what its boxes usually cost; then `own-threads` and `off-cpu` for the share of the
+ *    time that busy workers weren't let run.
  * 4. The stage's own: `queue`, `io`, `delivery` or `compute`.
  *
  * Workers' shares of time off the processors are known per reading (some 20 ms) and spread evenly over it.
@@ -78,6 +81,14 @@ function dueZeroes({ frames, end }: StudyRun): Map<string, number> {
   return zeroes;
 }
 
+type Threads = keyof ThreadShares;
+
+/** Time that threads were ready and weren't let run, by who had the processors. */
+interface NotRun {
+  readonly ownMs: number;
+  readonly othersMs: number;
+}
+
 class RunTimeline {
   readonly halts: readonly Interval[];
   readonly collections: readonly Interval[];
@@ -104,26 +115,60 @@ class RunTimeline {
     return mark && mark[0] < endMs ? [[mark[0], Math.max(mark[1], endMs)]] : [];
   }
 
-  /** Milliseconds of `within`, where the main thread was late, that it wasn't let run. */
-  lateOffCpuMs(within: readonly Interval[]): number {
-    let sum = 0;
+  /** Of `within`, where the main thread was late: how long it wasn't let run. */
+  lateNotRun(within: readonly Interval[]): NotRun {
+    let [ownMs, othersMs] = [0, 0];
     for (const [start, end] of within) {
-      for (const { at, offCpu = 0 } of this.#turns) sum += Math.max(0, Math.min(end, at[1]) - Math.max(start, at[0])) * Math.min(1, Math.max(0, offCpu));
+      for (const { at, offCpu = 0 } of this.#turns) {
+        const piece: Interval = [Math.max(start, at[0]), Math.min(end, at[1])];
+        const offMs = Math.max(0, piece[1] - piece[0]) * Math.min(1, Math.max(0, offCpu));
+        if (offMs === 0) continue;
+        const own = this.#ownShare(piece, 'main');
+        ownMs += offMs * own;
+        othersMs += offMs * (1 - own);
+      }
     }
-    return Math.min(sum, lengthMs(within));
+    // Turns don't overlap; those of a file may.
+    const most = Math.min(1, lengthMs(within) / (ownMs + othersMs || 1));
+    return { ownMs: ownMs * most, othersMs: othersMs * most };
   }
 
-  /** Milliseconds of `within` that the threads of a kind were kept off the processors. */
-  offCpuMs(within: readonly Interval[], share: (reading: OffCpuRecord) => number): number {
-    let sum = 0;
+  /** Of `within`, how long the threads of a kind weren't let run. */
+  notRun(within: readonly Interval[], kind: Threads): NotRun {
+    let [ownMs, othersMs] = [0, 0];
+    this.#eachReading(within, (reading, lengthMs) => {
+      const offMs = lengthMs * limited(reading[kind]);
+      const own = limited(reading.own?.[kind] ?? 0);
+      ownMs += offMs * own;
+      othersMs += offMs * (1 - own);
+    });
+    return { ownMs, othersMs };
+  }
+
+  /** How much of a kind's waiting our own threads caused, around some time. */
+  #ownShare(around: Interval, kind: Threads): number {
+    let [own, all] = [0, 0];
+    this.#eachReading([around], (reading, lengthMs) => {
+      const weight = lengthMs * limited(reading[kind]);
+      own += weight * limited(reading.own?.[kind] ?? 0);
+      all += weight;
+    });
+    return all === 0 ? 0 : own / all;
+  }
+
+  #eachReading(within: readonly Interval[], visit: (reading: OffCpuRecord, lengthMs: number) => void): void {
     for (const [start, end] of within) {
       for (let i = firstEndingAfter(this.#offCpuAt, start); i < this.#offCpu.length && this.#offCpuAt[i]![0] < end; i += 1) {
         const [from, to] = this.#offCpuAt[i]!;
-        sum += (Math.min(end, to) - Math.max(start, from)) * Math.min(1, Math.max(0, share(this.#offCpu[i]!)));
+        visit(this.#offCpu[i]!, Math.min(end, to) - Math.max(start, from));
       }
     }
-    return sum;
   }
+}
+
+/** A share as it may come from a file. */
+function limited(share: number): number {
+  return Math.min(1, Math.max(0, share));
 }
 
 /** Late turns that follow each other at once are one lateness: nothing was served in between. */
@@ -152,7 +197,7 @@ function decomposeFrame(frame: FrameRecord, timeline: RunTimeline, zeroMs: numbe
 
 function transportCauses(late: Interval, timeline: RunTimeline): Record<Cause, number> {
   const causes = noTime();
-  causes.io += awaited(late, causes, timeline, (reading) => reading.decoder);
+  causes.io += awaited(late, causes, timeline, 'decoder');
   return causes;
 }
 
@@ -161,17 +206,19 @@ function spanCauses({ stage, at: [queued, started, ended], parts = [], worker }:
   const own = ownCause(stage);
   const inWorker = worker === undefined ? [] : split(union(parts.map(([, from, to]): Interval => [from, to])), union([[started, ended]])).inside;
   const onMain = split(union([[started, ended]]), inWorker).outside;
-  causes.queue += awaited([queued, started], causes, timeline, (reading) => reading.workers);
-  for (const wait of onMain) causes[own] += awaited(wait, causes, timeline, (reading) => (stage === 'source' ? reading.decoder : 0));
+  causes.queue += awaited([queued, started], causes, timeline, 'workers');
+  for (const wait of onMain) causes[own] += awaited(wait, causes, timeline, stage === 'source' ? 'decoder' : undefined);
   const working = withoutHalts(inWorker, causes, timeline);
   const workedMs = lengthMs(working);
   const postMs = parts.reduce((sum, [name, from, to]) => (POST_PROCESSING.has(name) ? sum + (to - from) : sum), 0);
   const contentMs = boxesBeforeNms === undefined ? 0 : Math.min(Math.max(0, contentCost(boxesBeforeNms)), postMs, workedMs);
   // What the boxes usually cost holds the usual share of waiting for a processor already.
-  const offMs = workedMs === 0 ? 0 : timeline.offCpuMs(working, (reading) => reading.workers) * (1 - contentMs / workedMs);
+  const rest = workedMs === 0 ? 0 : 1 - contentMs / workedMs;
+  const { ownMs, othersMs } = timeline.notRun(working, 'workers');
   causes.content += contentMs;
-  causes['off-cpu'] += offMs;
-  causes[own] += workedMs - contentMs - offMs;
+  causes['own-threads'] += ownMs * rest;
+  causes['off-cpu'] += othersMs * rest;
+  causes[own] += workedMs - contentMs - (ownMs + othersMs) * rest;
   return causes;
 }
 
@@ -183,17 +230,20 @@ function ownCause(stage: string): Cause {
 /**
  * Books what held up a wait of the main thread, and gives the milliseconds that are left.
  *
- * @param others share of the remaining time that those who were waited for weren't let run.
+ * @param others those who were waited for.
  */
-function awaited(wait: Interval, causes: Record<Cause, number>, timeline: RunTimeline, others: (reading: OffCpuRecord) => number): number {
+function awaited(wait: Interval, causes: Record<Cause, number>, timeline: RunTimeline, others: Threads | undefined): number {
   const running = withoutHalts(union([wait]), causes, timeline);
   const { inside: late, outside: early } = split(running, timeline.lateUntil(wait[1]));
   const { inside: collecting, outside: busy } = split(late, timeline.collections);
-  const [offInGcMs, offMs, othersMs] = [timeline.lateOffCpuMs(collecting), timeline.lateOffCpuMs(busy), timeline.offCpuMs(early, others)];
-  causes.gc += lengthMs(collecting) - offInGcMs;
-  causes['off-cpu'] += offInGcMs + offMs + othersMs;
-  causes['event-loop'] += lengthMs(busy) - offMs;
-  return lengthMs(early) - othersMs;
+  const book = (notRun: NotRun): number => {
+    causes['own-threads'] += notRun.ownMs;
+    causes['off-cpu'] += notRun.othersMs;
+    return notRun.ownMs + notRun.othersMs;
+  };
+  causes.gc += lengthMs(collecting) - book(timeline.lateNotRun(collecting));
+  causes['event-loop'] += lengthMs(busy) - book(timeline.lateNotRun(busy));
+  return lengthMs(early) - (others === undefined ? 0 : book(timeline.notRun(early, others)));
 }
 
 function withoutHalts(within: readonly Interval[], causes: Record<Cause, number>, { halts }: RunTimeline): Interval[] {
@@ -203,5 +253,5 @@ function withoutHalts(within: readonly Interval[], causes: Record<Cause, number>
 }
 
 function noTime(): Record<Cause, number> {
-  return { content: 0, io: 0, compute: 0, queue: 0, gc: 0, 'event-loop': 0, 'off-cpu': 0, halted: 0, delivery: 0 };
+  return { content: 0, io: 0, compute: 0, queue: 0, gc: 0, 'event-loop': 0, 'own-threads': 0, 'off-cpu': 0, halted: 0, delivery: 0 };
 }

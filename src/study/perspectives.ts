@@ -6,11 +6,12 @@ export type Perspective = (typeof PERSPECTIVES)[number];
  * What a frame spent its time on.
  *
  * `halted`: the whole process stood still (a quota, a stopped machine, a stolen core). `off-cpu`: a thread that the frame needed was ready
- * to run and was not let run. `gc`: garbage collection on the main thread. `event-loop`: the main thread was busy with something else.
+ * to run and was not let run, since others than us had the processors. `own-threads`: the same, but our own threads had them: those of
+ * other streams and sessions, and those that collect garbage beside the main thread. `gc`: garbage collection on the main thread. `event-loop`: the main thread was busy with something else.
  * `queue`: it waited for frames before it. `content`: the part of post-processing that grows with the boxes. `io`: bytes that were not
  * there yet. `delivery`: on its way to the subscriber. `compute`: everything else that a stage did.
  */
-export const CAUSES = ['content', 'io', 'compute', 'queue', 'gc', 'event-loop', 'off-cpu', 'halted', 'delivery'] as const;
+export const CAUSES = ['content', 'io', 'compute', 'queue', 'gc', 'event-loop', 'own-threads', 'off-cpu', 'halted', 'delivery'] as const;
 export type Cause = (typeof CAUSES)[number];
 
 /** From which point of view a cause is seen. */
@@ -21,6 +22,7 @@ export const PERSPECTIVE_OF: Readonly<Record<Cause, Perspective>> = {
   queue: 'runtime',
   gc: 'runtime',
   'event-loop': 'runtime',
+  'own-threads': 'runtime',
   'off-cpu': 'hardware',
   halted: 'hardware',
   delivery: 'end-to-end',

@@ -68,12 +68,15 @@ const markSchema = z.object({
   offCpu: z.number().optional(),
 });
 
+const byThreads = { main: z.number(), workers: z.number(), decoder: z.number() };
+
 /**
  * Between two readings, 0 to 1. `main`: of the time that the main thread ran or was ready to, the share that it wasn't let run. `workers`:
- * the same over the other busy threads of the process. `decoder`: share of all time that a busy thread of a child process (ffmpeg) was
- * ready and wasn't let run.
+ * the same over the other busy threads of the process, without those of the JavaScript engine. `decoder`: share of all time that a busy
+ * thread of a child process (ffmpeg) was ready and wasn't let run. `own`: of that time, the share in which other threads of this process
+ * and its children had the processors; absent where the system doesn't say.
  */
-const offCpuSchema = z.object({ type: z.literal('off-cpu'), run: z.int(), at: z.tuple([ms, ms]), main: z.number(), workers: z.number(), decoder: z.number() });
+const offCpuSchema = z.object({ type: z.literal('off-cpu'), run: z.int(), at: z.tuple([ms, ms]), ...byThreads, own: z.object(byThreads).optional() });
 
 /** After the frames of a run. */
 const endSchema = z.object({
@@ -103,6 +106,8 @@ export type FrameRecord = z.infer<typeof frameSchema>;
 export type SpanRecord = z.infer<typeof spanSchema>;
 export type MarkRecord = z.infer<typeof markSchema>;
 export type OffCpuRecord = z.infer<typeof offCpuSchema>;
+/** 0 to 1, by which threads of ours. */
+export type ThreadShares = Pick<OffCpuRecord, 'main' | 'workers' | 'decoder'>;
 export type EndRecord = z.infer<typeof endSchema>;
 
 /** Everything that was recorded of one run. */

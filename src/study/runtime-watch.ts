@@ -3,8 +3,9 @@ import { PerformanceObserver, performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { monotonicMs } from '../core/clock.js';
 import { workerUrl } from '../core/worker-url.js';
+import { ownCpuGroup, throttledMs } from './control-group.js';
 import type { MarkRecord, OffCpuRecord } from './records.js';
-import { ThreadTimes } from './thread-times.js';
+import { mainThreadTimes } from './thread-times.js';
 import type { WatchData, WatchReport } from './watch-worker.js';
 
 export interface WatchedMark {
@@ -42,13 +43,14 @@ export class RuntimeWatch {
   readonly #observer: PerformanceObserver;
   readonly #timer: NodeJS.Timeout;
   readonly #marks: WatchedMark[] = [];
-  /** The main thread's id is the process's. */
-  readonly #own = ThreadTimes.open(`/proc/self/task/${process.pid}/schedstat`);
-  readonly #before = { throttledMs: throttledMs(), stolenMs: stolenMs() };
+  readonly #own = mainThreadTimes();
+  readonly #group = ownCpuGroup();
+  readonly #before = { throttledMs: throttledMs(this.#group), stolenMs: stolenMs() };
   #dueMs = monotonicMs() + PROBE_EVERY_MS;
 
-  constructor() {
-    const workerData: WatchData = { stop: this.#stop, pid: process.pid };
+  /** @param helpers ids of threads that do no frame's work: those that the process has before anything is loaded are the engine's own. */
+  constructor(helpers: readonly string[] = []) {
+    const workerData: WatchData = { stop: this.#stop, pid: process.pid, helpers };
     this.#worker = new Worker(workerUrl(import.meta.url, './watch-worker.js'), { workerData, name: 'watch' });
     this.#report = new Promise((resolve, reject) => {
       this.#worker.once('message', resolve);
@@ -78,7 +80,7 @@ export class RuntimeWatch {
     return {
       marks: [...this.#marks, ...halts.map((at) => ({ kind: 'halt' as const, at }))],
       offCpu,
-      throttledMs: since(this.#before.throttledMs, throttledMs()),
+      throttledMs: since(this.#before.throttledMs, throttledMs(this.#group)),
       stolenMs: since(this.#before.stolenMs, stolenMs()),
     };
   }
@@ -96,24 +98,11 @@ export class RuntimeWatch {
   }
 }
 
-/** Time that the control group's quota held it up so far: version 2 counts microseconds, version 1 nanoseconds. */
-function throttledMs(): number | undefined {
-  const read = (path: string, pattern: RegExp, perMs: number): number | undefined => {
-    const match = pattern.exec(readText(path) ?? '');
-    return match ? Number(match[1]) / perMs : undefined;
-  };
-  return read('/sys/fs/cgroup/cpu.stat', /^throttled_usec (\d+)$/m, 1e3) ?? read('/sys/fs/cgroup/cpu/cpu.stat', /^throttled_time (\d+)$/m, 1e6);
-}
-
 /** Time that the hypervisor gave to others so far, over all processors: the eighth number of `cpu` in /proc/stat. */
 function stolenMs(): number | undefined {
-  const match = /^cpu +(?:\d+ ){7}(\d+)/.exec(readText('/proc/stat') ?? '');
-  return match ? Number(match[1]) * MS_PER_TICK : undefined;
-}
-
-function readText(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    const match = /^cpu +(?:\d+ ){7}(\d+)/.exec(readFileSync('/proc/stat', 'utf8'));
+    return match ? Number(match[1]) * MS_PER_TICK : undefined;
   } catch {
     return undefined;
   }

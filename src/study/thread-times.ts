@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 
 const NS_PER_MS = 1e6;
 const TEXT = new TextDecoder();
@@ -42,5 +42,19 @@ export class ThreadTimes {
 
   close(): void {
     closeSync(this.#file);
+  }
+}
+
+/** Of this process's main thread, whose id is the process's; undefined where the system doesn't say. */
+export function mainThreadTimes(): ThreadTimes | undefined {
+  return ThreadTimes.open(`/proc/self/task/${process.pid}/schedstat`);
+}
+
+/** Ids of the threads of this process; empty where the system doesn't say. */
+export function threadIds(): string[] {
+  try {
+    return readdirSync('/proc/self/task');
+  } catch {
+    return [];
   }
 }

@@ -3,6 +3,9 @@ import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../core/assert.js';
 import { monotonicMs } from '../core/clock.js';
+import { allowedProcessors } from './allowed-processors.js';
+import { ownCpuGroup, throttledMs } from './control-group.js';
+import { offCpuOf, type Reading, type ThreadKind, type ThreadTurn } from './off-cpu.js';
 import type { OffCpuRecord } from './records.js';
 import { ThreadTimes } from './thread-times.js';
 
@@ -11,6 +14,8 @@ export interface WatchData {
   /** Not 0: stop, and report. */
   readonly stop: Int32Array;
   readonly pid: number;
+  /** Ids of threads that do no frame's work. */
+  readonly helpers: readonly string[];
 }
 
 export interface WatchReport {
@@ -26,19 +31,22 @@ const LATE_MS = 6;
 const HALTED_CPU_SHARE = 0.2;
 const READ_EVERY_MS = 20;
 const LIST_EVERY_MS = 1000;
-/** A thread that wanted to run for less of the time than this holds no frame up. */
-const BUSY_SHARE = 0.1;
+/** /proc/stat counts in hundredths of a second on every Linux that Node runs on. */
+const MS_PER_TICK = 10;
 
-type Kind = 'main' | 'workers' | 'decoder';
+/** Others' use of the processors is counted in hundredths of a second: over so long that is exact enough. */
+const WINDOW_MS = 200;
 
 /** All threads of the process and of its children (ffmpeg), but for this one. */
 class Threads {
   readonly #pid: number;
-  readonly #known = new Map<string, { readonly kind: Kind; readonly times: ThreadTimes }>();
+  readonly #helpers: ReadonlySet<string>;
+  readonly #known = new Map<string, { readonly kind: ThreadKind; readonly times: ThreadTimes }>();
   readonly #own = ownThread();
 
-  constructor(pid: number) {
+  constructor(pid: number, helpers: readonly string[]) {
     this.#pid = pid;
+    this.#helpers = new Set(helpers);
   }
 
   list(): void {
@@ -47,38 +55,55 @@ class Threads {
       for (const tid of entries(`/proc/${pid}/task`)) {
         const path = `/proc/${pid}/task/${tid}/schedstat`;
         if (this.#known.has(path) || tid === this.#own) continue;
-        const kind: Kind = pid !== this.#pid ? 'decoder' : tid === String(pid) ? 'main' : 'workers';
         const times = ThreadTimes.open(path);
-        if (times) this.#known.set(path, { kind, times });
+        if (times) this.#known.set(path, { kind: this.#kindOf(pid, tid), times });
       }
     }
   }
 
-  /** As an `off-cpu` record tells them. */
-  shares(elapsedMs: number): Record<Kind, number> {
-    const ran: Record<Kind, number> = { main: 0, workers: 0, decoder: 0 };
-    const waited: Record<Kind, number> = { main: 0, workers: 0, decoder: 0 };
-    let decoder = 0;
-    for (const [path, thread] of this.#known) {
-      const since = thread.times.advance();
-      if (!since) {
-        thread.times.close();
+  turns(): ThreadTurn[] {
+    const turns: ThreadTurn[] = [];
+    for (const [path, { kind, times }] of this.#known) {
+      const since = times.advance();
+      if (since) turns.push({ kind, ...since });
+      else {
+        times.close();
         this.#known.delete(path);
-        continue;
       }
-      const { ranMs, waitedMs } = since;
-      // The main thread runs in short turns, and each of them is waited for.
-      if (thread.kind !== 'main' && ranMs + waitedMs < BUSY_SHARE * elapsedMs) continue;
-      ran[thread.kind] += ranMs;
-      waited[thread.kind] += waitedMs;
-      if (thread.kind === 'decoder') decoder = Math.max(decoder, Math.min(1, waitedMs / elapsedMs));
     }
-    const share = (kind: Kind) => (waited[kind] === 0 ? 0 : waited[kind] / (ran[kind] + waited[kind]));
-    return { main: share('main'), workers: share('workers'), decoder };
+    return turns;
   }
 
   close(): void {
     for (const { times } of this.#known.values()) times.close();
+  }
+
+  #kindOf(pid: number, tid: string): ThreadKind {
+    if (pid !== this.#pid) return 'decoder';
+    if (tid === String(pid)) return 'main';
+    return this.#helpers.has(tid) ? 'helpers' : 'workers';
+  }
+}
+
+/** How much the processors that this process may use have been used by all, since the last call. */
+class Processors {
+  readonly #allowed = new Set(allowedProcessors()?.map((number) => `cpu${number}`));
+  #idleMs = this.#readIdle();
+
+  /** Undefined where the system doesn't say. */
+  busyMs(elapsedMs: number): number | undefined {
+    const before = this.#idleMs;
+    this.#idleMs = this.#readIdle();
+    if (before === undefined || this.#idleMs === undefined) return undefined;
+    return Math.max(0, elapsedMs * this.#allowed.size - (this.#idleMs - before));
+  }
+
+  /** Fourth and fifth of a processor's numbers in /proc/stat: idle, and idle while waiting for a disk. */
+  #readIdle(): number | undefined {
+    if (this.#allowed.size === 0) return undefined;
+    const lines = text('/proc/stat').split('\n').map((line) => line.split(' '));
+    const own = lines.filter(([name = '']) => this.#allowed.has(name));
+    return own.length === 0 ? undefined : own.reduce((sum, [, , , , idle, iowait]) => sum + (Number(idle) + Number(iowait)) * MS_PER_TICK, 0);
   }
 }
 
@@ -113,39 +138,53 @@ function childrenOf(pid: number): number[] {
   });
 }
 
-/** Of the control group, in the unit that it counts in; 0 where it doesn't say. */
-function readThrottled(): number {
-  for (const path of ['/sys/fs/cgroup/cpu.stat', '/sys/fs/cgroup/cpu/cpu.stat']) {
-    try {
-      return Number(/^throttled_(?:usec|time) (\d+)$/m.exec(readFileSync(path, 'utf8'))?.[1] ?? 0);
-    } catch {
-      // The other version of control groups, or none.
-    }
+function text(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
-  return 0;
 }
 
 assert(parentPort, 'runs in a worker thread');
-const { stop, pid } = workerData as WatchData;
-const threads = new Threads(pid);
+const { stop, pid, helpers } = workerData as WatchData;
+const threads = new Threads(pid, helpers);
+const processors = new Processors();
+const group = ownCpuGroup();
 const report: WatchReport = { halts: [], offCpu: [] };
 let beatMs = monotonicMs();
 let readMs = beatMs;
 let listMs = -Infinity;
 let usage = process.cpuUsage();
 const own = ThreadTimes.open(`/proc/${process.pid}/task/${ownThread()}/schedstat`);
-let throttled = readThrottled();
+let throttled = throttledMs(group) ?? 0;
+let readings: Reading[] = [];
+let ranHereMs = 0;
+
+/** Ends a window. */
+function flush(): void {
+  const [first, last] = [readings[0], readings.at(-1)];
+  if (first && last) {
+    const elapsedMs = last.at[1] - first.at[0];
+    const busyMs = processors.busyMs(elapsedMs);
+    const ranMs = readings.reduce((sum, reading) => sum + reading.ranMs, 0);
+    report.offCpu.push(...offCpuOf(readings, busyMs === undefined ? undefined : Math.max(0, busyMs - ranMs) / elapsedMs));
+  }
+  readings = [];
+}
+
 while (Atomics.load(stop, 0) === 0) {
   Atomics.wait(stop, 0, 0, BEAT_MS);
   const nowMs = monotonicMs();
   const used = process.cpuUsage(usage);
   usage = process.cpuUsage();
   const lateMs = nowMs - beatMs;
-  const waitedMs = own?.advance()?.waitedMs ?? 0;
+  const { ranMs, waitedMs } = own?.advance() ?? { ranMs: 0, waitedMs: 0 };
+  ranHereMs += ranMs;
   if (lateMs > LATE_MS && (used.user + used.system) / 1e3 < HALTED_CPU_SHARE * lateMs) {
     // A throttled thread counts as waiting, so the quota is asked first.
     const throttledBefore = throttled;
-    throttled = readThrottled();
+    throttled = throttledMs(group) ?? 0;
     if (throttled > throttledBefore || lateMs - waitedMs > LATE_MS) report.halts.push([beatMs, nowMs]);
   }
   if (nowMs - listMs >= LIST_EVERY_MS) {
@@ -153,12 +192,15 @@ while (Atomics.load(stop, 0) === 0) {
     listMs = nowMs;
   }
   if (nowMs - readMs >= READ_EVERY_MS) {
-    const shares = threads.shares(nowMs - readMs);
-    if (shares.main > 0 || shares.workers > 0 || shares.decoder > 0) report.offCpu.push({ at: [readMs, nowMs], ...shares });
+    const turns = threads.turns();
+    readings.push({ at: [readMs, nowMs], turns, ranMs: turns.reduce((sum, turn) => sum + turn.ranMs, ranHereMs) });
+    ranHereMs = 0;
+    if (nowMs - readings[0]!.at[0] >= WINDOW_MS) flush();
     readMs = nowMs;
   }
   beatMs = monotonicMs();
 }
+flush();
 threads.close();
 own?.close();
 parentPort.postMessage(report);

@@ -103,6 +103,16 @@ describe('a disturbance of each kind is found where it was put', () => {
         (frame, { infer = 0 }) => (infer > 0 ? [{ type: 'off-cpu', run: frame.run, at: [detectAt(frame)[1], detectAt(frame)[2]], main: 0, workers: 0.9, decoder: 0 }] : []),
       ),
     ],
+    [
+      'workers that keep each other off the processors',
+      'detect',
+      'runtime',
+      recordingOf(
+        (random) => ({ infer: sometimes(random, 72) }),
+        (frame, { infer = 0 }) =>
+          infer > 0 ? [{ type: 'off-cpu', run: frame.run, at: [detectAt(frame)[1], detectAt(frame)[2]], main: 0, workers: 0.9, decoder: 0, own: { main: 0, workers: 1, decoder: 0 } }] : [],
+      ),
+    ],
   ];
 
   test.each(rows)('%s: %s, %s', (_, stage, perspective, recording) => {
@@ -132,6 +142,8 @@ describe('what a late main thread is charged with', () => {
   const loop = (from: number, to: number): StudyRecord => ({ type: 'mark', run: 0, kind: 'loop', at: [from, to] });
   const gc = (from: number, to: number): StudyRecord => ({ type: 'mark', run: 0, kind: 'gc', at: [from, to] });
 
+  const offCpu = (at: [number, number], own: number): StudyRecord => ({ type: 'off-cpu', run: 0, at, main: 0.5, workers: 0, decoder: 0, own: { main: own, workers: 0, decoder: 0 } });
+
   test.each([
     ['nothing seen: all of it is its own', [], { io: 50 }],
     ['late in the middle: whatever came, came later', [loop(10, 40)], { io: 50 }],
@@ -141,7 +153,11 @@ describe('what a late main thread is charged with', () => {
     ['late because it collected', [gc(35, 45), loop(30, 50)], { io: 30, gc: 10, 'event-loop': 10 }],
     ['late since before the begin', [loop(-20, 50)], { 'event-loop': 50 }],
     ['late turns one after the other', [loop(20, 30), loop(30.2, 50)], { io: 20, 'event-loop': 30 }],
+    ['late again at the next probe: it was catching up', [loop(20, 30), loop(32, 50)], { io: 20, 'event-loop': 30 }],
+    ['late again later: it was free in between', [loop(10, 20), loop(30, 50)], { io: 30, 'event-loop': 20 }],
     ['late because it was not let run', [{ type: 'mark', run: 0, kind: 'loop', at: [30, 50], offCpu: 0.5 }], { io: 30, 'event-loop': 10, 'off-cpu': 10 }],
+    ['late because our own threads had the processors', [{ type: 'mark', run: 0, kind: 'loop', at: [30, 50], offCpu: 0.5 }, offCpu([30, 50], 0.8)], { io: 30, 'event-loop': 10, 'own-threads': 8, 'off-cpu': 2 }],
+    ['a collection that was not let run: by our own threads and by others', [gc(30, 50), { type: 'mark', run: 0, kind: 'loop', at: [30, 50], offCpu: 0.4 }, offCpu([20, 60], 0.5)], { io: 30, gc: 12, 'own-threads': 4, 'off-cpu': 4 }],
     ['the process stood still', [{ type: 'mark', run: 0, kind: 'halt', at: [10, 30] }], { io: 30, halted: 20 }],
   ] as [string, StudyRecord[], Record<string, number>][])('%s', (_, records, expected) => {
     const causes = causesOf(records);
@@ -152,7 +168,7 @@ describe('what a late main thread is charged with', () => {
     const time = fc.integer({ min: -20, max: 80 });
     const mark = fc.record({ type: fc.constant('mark' as const), run: fc.constant(0), kind: fc.constantFrom('gc' as const, 'loop' as const, 'halt' as const), at: fc.tuple(time, time), offCpu: fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10) });
     const share = fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10);
-    const offCpu = fc.record({ type: fc.constant('off-cpu' as const), run: fc.constant(0), at: fc.integer({ min: -1, max: 3 }).map((i): [number, number] => [i * 20, i * 20 + 20]), main: share, workers: share, decoder: share });
+    const offCpu = fc.record({ type: fc.constant('off-cpu' as const), run: fc.constant(0), at: fc.integer({ min: -1, max: 3 }).map((i): [number, number] => [i * 20, i * 20 + 20]), main: share, workers: share, decoder: share, own: fc.record({ main: share, workers: share, decoder: share }) });
     const detected: FrameRecord = { ...frame, boxesBeforeNms: 50, spans: [...frame.spans, { stage: 'detect', at: [50, 55, 75], worker: 'w', parts: [['infer', 55, 65], ['nms', 65, 70]] }] };
     fc.assert(
       fc.property(fc.array(mark, { maxLength: 6 }), fc.uniqueArray(offCpu, { maxLength: 4, selector: ({ at }) => at[0] }), fc.integer({ min: 0, max: 20 }), (marks, readings, cost) => {

@@ -9,8 +9,9 @@ import { contentChanger } from '../../study/content-change.js';
 import { delaysOf } from '../../study/delays.js';
 import { startGcStorm } from '../../study/gc-storm.js';
 import { delayedSink, delayedStage } from '../../study/inject-stage.js';
-import type { EndRecord, StudyRecord } from '../../study/records.js';
+import type { EndRecord, StudyRecord, ThreadShares } from '../../study/records.js';
 import { RuntimeWatch, type Watched } from '../../study/runtime-watch.js';
+import { threadIds } from '../../study/thread-times.js';
 import { createLog } from '../log.js';
 import { openStore } from '../models.js';
 import { Pipeline } from '../pipeline.js';
@@ -30,6 +31,8 @@ const FIRST_FRAME_MS = 30_000;
  * @param started called when the warm-up is over. @throws AppError of the configuration, a model or the source
  */
 export async function performRun(request: RunRequest, started: () => void): Promise<StudyRecord[]> {
+  // Before anything is loaded.
+  const helpers = threadIds();
   const log = createLog('warn');
   const recorders = new Map(request.definitions.map(({ name }) => [name, new FrameRecorder(request.warmupFrames, request.frames)]));
   const patch = request.patch && (await patchOf(request.patch, request.seed));
@@ -48,7 +51,7 @@ export async function performRun(request: RunRequest, started: () => void): Prom
   });
   try {
     if (request.subscribers > 0) subscribers = await Subscribers.start(request.subscribers, pipeline, log);
-    const watch = new RuntimeWatch();
+    const watch = new RuntimeWatch(helpers);
     const zeroMs = monotonicMs();
     await pipeline.start();
     wrappers.start();
@@ -102,9 +105,10 @@ function frameRecords({ run }: RunRequest, recorders: ReadonlyMap<string, FrameR
 function watchRecords(run: number, { marks, offCpu }: Watched, zeroMs: number): StudyRecord[] {
   const at = ([from, to]: readonly [number, number]): [number, number] => [Number((from - zeroMs).toFixed(3)), Number((to - zeroMs).toFixed(3))];
   const share = (value: number) => Number(value.toFixed(4));
+  const rounded = ({ main, workers, decoder }: ThreadShares): ThreadShares => ({ main: share(main), workers: share(workers), decoder: share(decoder) });
   return [
     ...marks.map(({ kind, at: when, offCpu: off }): StudyRecord => ({ type: 'mark', run, kind, at: at(when), ...(off === undefined ? {} : { offCpu: share(off) }) })),
-    ...offCpu.map(({ at: when, main, workers, decoder }): StudyRecord => ({ type: 'off-cpu', run, at: at(when), main: share(main), workers: share(workers), decoder: share(decoder) })),
+    ...offCpu.map(({ at: when, own, ...shares }): StudyRecord => ({ type: 'off-cpu', run, at: at(when), ...rounded(shares), ...(own && { own: rounded(own) }) })),
   ];
 }
 

@@ -10,7 +10,7 @@ import type { WorstFrame } from './worst-frames.js';
 const COLOUR = '#2a78b5';
 const SECOND = '#d9722e';
 /** One for each cause, in their order; time that a machine took is warm, time that work took is cool. */
-const CAUSE_COLOURS = ['#3b8f5a', '#2aa5b5', '#2a78b5', '#8a7fc4', '#c94f7c', '#e39ab8', '#e39a3b', '#c23b22', '#8d99a3'];
+const CAUSE_COLOURS = ['#3b8f5a', '#2aa5b5', '#2a78b5', '#8a7fc4', '#c94f7c', '#e39ab8', '#a9642d', '#e39a3b', '#c23b22', '#8d99a3'];
 const ROW_PX = 22;
 const LABELS_PX = 280;
 const MOST_LETTERS = 54;
