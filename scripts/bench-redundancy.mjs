@@ -49,14 +49,16 @@ if (!video) {
 const DEFAULTS = gateOptions.parse({});
 const SETTINGS = [
   ['frame gate alone', { maxMovedMs: 0, tiles: false }],
-  ['with tiles', { maxMovedMs: 0 }],
-  ['boxes moved 150 ms', { maxMovedMs: 150 }],
-  ['boxes moved 250 ms', { maxMovedMs: 250 }],
-  ['boxes moved 350 ms', { maxMovedMs: 350 }],
-  ['boxes moved 500 ms', { maxMovedMs: 500 }],
-  ['the same, no tiles', { maxMovedMs: 500, tiles: false }],
-  ['boxes moved 800 ms', { maxMovedMs: 800 }],
-  ['bold: 1500 ms, age 3000 ms', { maxMovedMs: 1500, maxAgeMs: 3000 }],
+  ['with tiles', { maxMovedMs: 0, tiles: true }],
+  ['loss 0.25 %', { maxLoss: 0.0025 }],
+  ['loss 0.5 %', { maxLoss: 0.005 }],
+  ['loss 1 %', { maxLoss: 0.01 }],
+  ['loss 2 %', { maxLoss: 0.02 }],
+  ['loss 4 %', { maxLoss: 0.04 }],
+  ['loss 8 %', { maxLoss: 0.08 }],
+  ['loss 1 %, no tiles', { maxLoss: 0.01, tiles: false }],
+  ['loss 1 %, tiles', { maxLoss: 0.01, tiles: true }],
+  ['loss 1 %, no tiles, 500 ms', { maxLoss: 0.01, maxMovedMs: 500, tiles: false }],
 ].map(([name, changes]) => ({ name, options: { ...DEFAULTS, ...changes } }));
 const SAME_OBJECT_IOU = 0.5;
 /** Links boxes of always inferring to objects: overlap, frames without it, least length. */
@@ -183,6 +185,7 @@ async function play({ name, options: gate }) {
     first_detection_delay_ms: delays(scored.firstSeen),
     longest_age_ms: round(maxAgeMs, 1),
     actions: counts,
+    learnt: redundancy.learnt,
     gate_ms: quantiles(gateMs),
   };
 }
@@ -292,8 +295,8 @@ function print() {
   console.log(`${report.video}, ${report.frames} frames at ${report.frame_rate_fps} a second, ${report.model}, confidence ${report.confidence}; AP50 against ${report.against}`);
   console.log(`always inferring: AP50 ${reference.ap50}, ${reference.detected} of ${reference.objects} objects found, ${reference.inference_ms.median} ms an inference (2 threads)\n`);
   const percent = (value) => (100 * value).toFixed(1);
-  const rows = results.map((one) => [one.name, percent(one.avoided_inferences), percent(one.avoided_work), percent(one.ap50), percent(one.ap50_change), `${one.first_detection_delay_ms.mean}`, `${one.first_detection_delay_ms.max}`, `${one.longest_age_ms}`, one.gate_ms.median.toFixed(2), one.gate_ms.p99.toFixed(2), Object.entries(one.actions).map(([key, count]) => `${count} ${key}`).join(', ')]);
-  console.log(textTable(['setting', 'inferences avoided %', 'work avoided %', 'AP50', 'change', 'delay ms', 'max', 'age ms', 'gate ms', 'p99', 'frames'], rows));
+  const rows = results.map((one) => [one.name, percent(one.avoided_inferences), percent(one.avoided_work), percent(one.ap50), percent(one.ap50_change), `${one.first_detection_delay_ms.mean}`, `${one.first_detection_delay_ms.max}`, `${one.longest_age_ms}`, one.learnt.lossRatePerS.toFixed(3), one.learnt.flicker.toFixed(3), one.gate_ms.median.toFixed(2), one.gate_ms.p99.toFixed(2), Object.entries(one.actions).map(([key, count]) => `${count} ${key}`).join(', ')]);
+  console.log(textTable(['setting', 'inferences avoided %', 'work avoided %', 'AP50', 'change', 'delay ms', 'max', 'age ms', 'rate', 'flicker', 'gate ms', 'p99', 'frames'], rows));
 }
 
 function page() {

@@ -32,18 +32,33 @@ export function gridOf({ thumbnail, fit, sourceSize }: Sight): BlockGrid {
 /**
  * Marks the blocks that a box touches.
  *
- * @param cells left, top, right, bottom from `at` on, in cells. @param margin of its sides that is marked with it, and `blocks` beside.
+ * @param cells left, top, right, bottom from `at` on, in cells. @param margin of its sides that is marked with it, and `blocks` beside. @param flag 0 takes marks away.
  */
-export function markBox(grid: BlockGrid, mask: Uint8Array, cells: Float32Array, at: number, margin: number, blocks: number): void {
+export function markBox(grid: BlockGrid, mask: Uint8Array, cells: Float32Array, at: number, margin: number, blocks: number, flag = 1): void {
+  const { left, top, right, bottom } = blocksOf(grid, cells, at, margin, blocks);
+  for (let row = top; row < bottom; row += 1) {
+    if (right > left) mask.fill(flag, row * grid.columns + left, row * grid.columns + right);
+  }
+}
+
+/** Whether a block that a box touches is marked. @param cells left, top, right, bottom from `at` on, in cells. */
+export function hasMarked(grid: BlockGrid, mask: Uint8Array, cells: Float32Array, at: number): boolean {
+  const { left, top, right, bottom } = blocksOf(grid, cells, at, 0, 0);
+  for (let row = top; row < bottom; row += 1) {
+    for (let column = left; column < right; column += 1) if (mask[row * grid.columns + column] === 1) return true;
+  }
+  return false;
+}
+
+function blocksOf(grid: BlockGrid, cells: Float32Array, at: number, margin: number, blocks: number): BlockArea {
   const marginX = margin * (cells[at + 2]! - cells[at]!) + blocks * BLOCK_CELLS;
   const marginY = margin * (cells[at + 3]! - cells[at + 1]!) + blocks * BLOCK_CELLS;
-  const left = Math.max(0, Math.floor((cells[at]! - marginX - grid.left) / BLOCK_CELLS));
-  const top = Math.max(0, Math.floor((cells[at + 1]! - marginY - grid.top) / BLOCK_CELLS));
-  const right = Math.min(grid.columns, Math.ceil((cells[at + 2]! + marginX - grid.left) / BLOCK_CELLS));
-  const bottom = Math.min(grid.rows, Math.ceil((cells[at + 3]! + marginY - grid.top) / BLOCK_CELLS));
-  for (let row = top; row < bottom; row += 1) {
-    if (right > left) mask.fill(1, row * grid.columns + left, row * grid.columns + right);
-  }
+  return {
+    left: Math.max(0, Math.floor((cells[at]! - marginX - grid.left) / BLOCK_CELLS)),
+    top: Math.max(0, Math.floor((cells[at + 1]! - marginY - grid.top) / BLOCK_CELLS)),
+    right: Math.min(grid.columns, Math.ceil((cells[at + 2]! + marginX - grid.left) / BLOCK_CELLS)),
+    bottom: Math.min(grid.rows, Math.ceil((cells[at + 3]! + marginY - grid.top) / BLOCK_CELLS)),
+  };
 }
 
 /** The mask with every block marked that has a marked one beside it, in any of eight directions. */

@@ -1,9 +1,10 @@
 import { type Detections, NO_DETECTIONS } from '../core/detections.js';
 import type { Size } from '../core/size.js';
 import { blockDifferences } from './block-difference.js';
-import { BLOCK_CELLS, type BlockArea, type BlockGrid, boundsOf, countMarked, dilate, gridOf, markBox } from './block-grid.js';
+import { BLOCK_CELLS, type BlockArea, type BlockGrid, boundsOf, countMarked, dilate, gridOf, hasMarked, markBox } from './block-grid.js';
+import { disagreementsOf } from './box-disagreement.js';
+import { LossBudget } from './loss-budget.js';
 import { BoxMover } from './motion/box-mover.js';
-import { MovingLimit } from './motion/moving-limit.js';
 import { areComparable, type Sight, toCells } from './sight.js';
 import { joinTile, type PixelArea, placeTile, type Tile } from './tile.js';
 import { UsualChange } from './usual-change.js';
@@ -22,6 +23,8 @@ export interface GateOptions {
   readonly maxAgeMs: number;
   /** While known objects move, no frame is further from an inference of them than this; 0 where boxes are never moved. */
   readonly maxMovedMs: number;
+  /** Share of the boxes that may be wrong for having been moved, in the mean over all frames, 0 to 1. */
+  readonly maxLoss: number;
   /** Mean change of a block that counts, grey levels; less is never seen. */
   readonly minChange: number;
   /** Of the model for tiles, pixels of the model input; absent where there is none. */
@@ -57,7 +60,7 @@ interface Surroundings {
 export class RedundancyGate {
   readonly #options: GateOptions;
   readonly #mover = new BoxMover();
-  readonly #movingLimit: MovingLimit;
+  readonly #budget: LossBudget;
   #surroundings: Surroundings | undefined;
   /** What the model saw last, place by place; absent before the first inference and after a failed one. */
   #reference: Sight | undefined;
@@ -68,14 +71,25 @@ export class RedundancyGate {
   /** For each block when it changed and the model found nothing there, presentation time in milliseconds. */
   #nothingAtMs = new Float64Array(0);
   readonly #comparisons = new WeakMap<Sight, Comparison>();
-  /** How the frame that the model has now was compared. */
+  /** How the frame that the model has now was compared, and the inference before it. */
   #asked: Comparison | undefined;
+  #inferredBefore: Sight | undefined;
   /** What the model found, until somebody needs to know more than its boxes. */
   #unlearnt: (() => void) | undefined;
+  /** Whether frames were left out before the last inference, so that what it found tells how wrong they were. */
+  #isAnswer = false;
+  #hasSkipped = false;
+  /** Of the last inference, their confidences' sum. */
+  #weight = 0;
 
   constructor(options: GateOptions) {
     this.#options = options;
-    this.#movingLimit = new MovingLimit(options.maxMovedMs);
+    this.#budget = new LossBudget(options.maxLoss);
+  }
+
+  /** What has been learnt of this stream: see `LossBudget`. */
+  get learnt(): { readonly lossRatePerS: number; readonly flicker: number } {
+    return { lossRatePerS: this.#budget.ratePerS, flicker: this.#budget.flicker };
   }
 
   /** Where time and pixels alone say that the whole picture has to be inferred; undefined where it depends on the boxes. */
@@ -95,10 +109,12 @@ export class RedundancyGate {
     const lastInference = this.#lastInference;
     if (certain || !comparison || !lastInference) return certain ?? { action: 'inferred', reason: 'first' };
     if (comparison.changedShare === 0) return { action: 'reused', reason: 'static' };
-    this.#learnLast();
-    const isKnown = this.#isExplained(comparison);
-    const movedMs = (sight.ptsUs - lastInference.ptsUs) / 1e3;
-    if (isKnown && movedMs >= 0 && movedMs < this.#movingLimit.limitMs) return { action: 'moved', reason: 'motion' };
+    // How wrong moved boxes were has to be known before others are moved; of others it is only asked when boxes are needed.
+    if (this.#isAnswer) this.#learnLast();
+    const mayMove = this.#mayMove(comparison, msBetween(lastInference, sight));
+    if (mayMove) this.#learnLast();
+    const isKnown = this.#isExplained(comparison, mayMove);
+    if (isKnown && mayMove) return { action: 'moved', reason: 'motion' };
     const reason = isKnown ? 'motion' : 'changed';
     const tile = this.#tileFor(comparison);
     return tile ? { action: 'tile', reason, tile } : { action: 'inferred', reason };
@@ -110,9 +126,8 @@ export class RedundancyGate {
     const isOutbreak = compared !== undefined && compared.changedShare > SCENE_SHARE;
     if (isOutbreak) this.#surroundingsOf(sight).usual.learnOutbreak(compared.differences);
     this.#asked = isOutbreak ? undefined : compared;
-    this.#reference = sight;
     this.#lastWhole = sight;
-    this.#lastInference = sight;
+    this.#begin(sight, sight);
   }
 
   /** What the model found. Of several at once, the newest counts. */
@@ -120,9 +135,10 @@ export class RedundancyGate {
     if (this.#lastInference !== sight) return;
     const compared = this.#asked;
     const before = this.#detections;
-    this.#detections = detections;
+    const inferredBefore = this.#inferredBefore;
+    this.#know(detections);
     // Where the next frame is inferred whole in any case, this is never asked for.
-    this.#unlearnt = () => this.#learnFrom(sight, before, compared);
+    this.#unlearnt = () => this.#learnFrom(sight, before, inferredBefore, compared);
   }
 
   /** The model failed on a frame: nothing is known until it has seen one. */
@@ -136,10 +152,10 @@ export class RedundancyGate {
     const detections = joinTile(this.#mover.move(sight), found, tile, sight.fit, sight.sourceSize);
     if (!detections || !compared) return undefined;
     const before = this.#detections;
-    this.#detections = detections;
-    this.#learnFrom(sight, before, compared);
-    this.#reference = withTile(compared.reference, sight, tile);
-    this.#lastInference = sight;
+    const inferredBefore = this.#lastInference;
+    this.#know(detections);
+    this.#learnFrom(sight, before, inferredBefore, compared);
+    this.#begin(sight, withTile(compared.reference, sight, tile));
     return detections;
   }
 
@@ -147,7 +163,40 @@ export class RedundancyGate {
   skipped(sight: Sight, { action }: Decision): Detections {
     const compared = this.#comparisons.get(sight);
     if (compared) this.#surroundingsOf(sight).usual.learn(compared.differences, compared.changed);
-    return action === 'moved' ? this.#mover.move(sight) : this.#detections;
+    this.#hasSkipped = true;
+    this.#budget.frame(this.#weight, sight.ptsUs);
+    if (action !== 'moved') return this.#detections;
+    if (compared) this.#budget.spend(this.#changedWeight(compared), msBetween(this.#lastInference, sight));
+    return this.#mover.move(sight);
+  }
+
+  /** Sets what later frames are compared with. */
+  #begin(sight: Sight, reference: Sight): void {
+    this.#budget.frame(this.#weight, sight.ptsUs);
+    this.#inferredBefore = this.#lastInference;
+    this.#isAnswer = this.#hasSkipped;
+    this.#hasSkipped = false;
+    this.#reference = reference;
+    this.#lastInference = sight;
+  }
+
+  #know(detections: Detections): void {
+    this.#detections = detections;
+    this.#weight = detections.confidence.reduce((sum, confidence) => sum + confidence, 0);
+  }
+
+  #mayMove(compared: Comparison, ageMs: number): boolean {
+    return ageMs >= 0 && ageMs < this.#options.maxMovedMs && this.#budget.allows(this.#changedWeight(compared), ageMs);
+  }
+
+  /** Confidences' sum of the known boxes that the picture has changed at. */
+  #changedWeight({ sight, changed }: Comparison): number {
+    const { grid } = this.#surroundingsOf(sight);
+    const { count, xyxy, confidence } = this.#detections;
+    const cells = toCells(sight, xyxy, count);
+    let sum = 0;
+    for (let i = 0; i < count; i += 1) if (hasMarked(grid, changed, cells, 4 * i)) sum += confidence[i]!;
+    return sum;
   }
 
   #learnLast(): void {
@@ -156,16 +205,35 @@ export class RedundancyGate {
   }
 
   /** What the newest boxes say of those of before, and of what changed. */
-  #learnFrom(sight: Sight, before: Detections, compared: Comparison | undefined): void {
-    const { usual } = this.#surroundingsOf(sight);
+  #learnFrom(sight: Sight, before: Detections, inferredBefore: Sight | undefined, compared: Comparison | undefined): void {
     if (compared) {
-      const nothing = this.#unexplained(compared, before);
-      usual.learn(compared.differences, compared.changed, nothing);
-      if (this.#nothingAtMs.length !== nothing.length) this.#nothingAtMs = new Float64Array(nothing.length).fill(Number.NEGATIVE_INFINITY);
-      for (let block = 0; block < nothing.length; block += 1) if (nothing[block] === 1) this.#nothingAtMs[block] = sight.ptsUs / 1e3;
+      const news = this.#unexplained(compared, before);
+      if (inferredBefore && this.#mover.seenAt === inferredBefore) this.#learnLoss(compared, news, msBetween(inferredBefore, sight));
+      this.#mark(sight, news, this.#detections, 0);
+      this.#learnNothing(compared, news);
     }
-    this.#movingLimit.learn(before, this.#mover.move(sight), this.#detections);
     this.#mover.seen(sight, this.#detections);
+  }
+
+  /** @param news blocks that changed for no known box. */
+  #learnLoss({ sight, changed }: Comparison, news: Uint8Array, ageMs: number): void {
+    const { grid } = this.#surroundingsOf(sight);
+    const touches = (mask: Uint8Array, { xyxy }: Detections, i: number): boolean => hasMarked(grid, mask, toCells(sight, xyxy.subarray(4 * i, 4 * i + 4), 1), 0);
+    const found = this.#detections;
+    const sums = disagreementsOf(
+      this.#mover.move(sight),
+      found,
+      (boxes, i) => !touches(changed, boxes, i),
+      (i) => touches(news, found, i),
+    );
+    this.#budget.learn(sums, ageMs);
+  }
+
+  /** @param nothing blocks that changed where nothing was found. */
+  #learnNothing({ sight, differences, changed }: Comparison, nothing: Uint8Array): void {
+    this.#surroundingsOf(sight).usual.learn(differences, changed, nothing);
+    if (this.#nothingAtMs.length !== nothing.length) this.#nothingAtMs = new Float64Array(nothing.length).fill(Number.NEGATIVE_INFINITY);
+    for (let block = 0; block < nothing.length; block += 1) if (nothing[block] === 1) this.#nothingAtMs[block] = sight.ptsUs / 1e3;
   }
 
   #compare(reference: Sight, sight: Sight): Comparison {
@@ -188,13 +256,14 @@ export class RedundancyGate {
     return this.#surroundings;
   }
 
-  /** Whether all that changed lies where known boxes were or are, or where the model has just looked and found nothing. */
-  #isExplained(compared: Comparison): boolean {
+  /** Whether all that changed lies where known boxes were or are, or where the model has just looked and found nothing. @param isFollowed whether boxes are looked for, or taken for where they were. */
+  #isExplained(compared: Comparison, isFollowed: boolean): boolean {
     if (this.#options.maxMovedMs === 0) return false;
     const { grid } = this.#surroundingsOf(compared.sight);
-    const nothing = dilate(grid, dilate(grid, this.#knownAsNothing(compared)));
-    const boxes = this.#boxBlocks(compared.sight);
-    return compared.changed.every((flag, block) => flag === 0 || boxes[block] === 1 || nothing[block] === 1);
+    const explained = dilate(grid, dilate(grid, this.#knownAsNothing(compared)));
+    this.#mark(compared.sight, explained, this.#detections);
+    if (isFollowed) this.#mark(compared.sight, explained, this.#mover.move(compared.sight));
+    return compared.changed.every((flag, block) => flag === 0 || explained[block] === 1);
   }
 
   /** Blocks where the model found nothing a short while ago. */
@@ -204,26 +273,19 @@ export class RedundancyGate {
     return atMs.length === changed.length ? changed.map((_, block) => (atMs[block]! >= sinceMs ? 1 : 0)) : new Uint8Array(changed.length);
   }
 
-  /** Blocks that changed for no box of before or of now. */
+  /** Blocks that changed for no box of before, there or where it has moved to. */
   #unexplained({ sight, changed }: Comparison, before: Detections): Uint8Array {
-    const boxes = this.#boxBlocks(sight);
+    const { grid } = this.#surroundingsOf(sight);
+    const boxes = new Uint8Array(grid.columns * grid.rows);
     this.#mark(sight, boxes, before);
+    this.#mark(sight, boxes, this.#mover.move(sight));
     return changed.map((flag, block) => (flag === 1 && boxes[block] === 0 ? 1 : 0));
   }
 
-  /** Where the boxes of the last inference were, and where they are now. */
-  #boxBlocks(sight: Sight): Uint8Array {
-    const { grid } = this.#surroundingsOf(sight);
-    const mask = new Uint8Array(grid.columns * grid.rows);
-    this.#mark(sight, mask, this.#detections);
-    this.#mark(sight, mask, this.#mover.move(sight));
-    return mask;
-  }
-
-  #mark(sight: Sight, mask: Uint8Array, { count, xyxy }: Detections): void {
+  #mark(sight: Sight, mask: Uint8Array, { count, xyxy }: Detections, flag = 1): void {
     const { grid } = this.#surroundingsOf(sight);
     const cells = toCells(sight, xyxy, count);
-    for (let i = 0; i < count; i += 1) markBox(grid, mask, cells, 4 * i, BOX_MARGIN, MARGIN_BLOCKS);
+    for (let i = 0; i < count; i += 1) markBox(grid, mask, cells, 4 * i, BOX_MARGIN, MARGIN_BLOCKS, flag);
   }
 
   /** A tile with all that changed and the boxes that it touches. */
@@ -234,9 +296,7 @@ export class RedundancyGate {
     const mask = changed.slice();
     const cells = toCells(sight, this.#detections.xyxy, this.#detections.count);
     for (let i = 0; i < this.#detections.count; i += 1) {
-      const box = new Uint8Array(mask.length);
-      markBox(grid, box, cells, 4 * i, 0, 0);
-      if (changed.some((flag, block) => flag === 1 && box[block] === 1)) markBox(grid, mask, cells, 4 * i, 0, 0);
+      if (hasMarked(grid, changed, cells, 4 * i)) markBox(grid, mask, cells, 4 * i, 0, 0);
     }
     const area = boundsOf(grid, mask);
     return area && placeTile(withMargin(area, grid, sight), tile, sight.inputSize);
@@ -270,4 +330,8 @@ function withTile(reference: Sight, sight: Sight, { left, top, width, height }: 
 
 function isSameGrid(a: BlockGrid, b: BlockGrid): boolean {
   return a.columns === b.columns && a.rows === b.rows && a.left === b.left && a.top === b.top;
+}
+
+function msBetween(from: Sight | undefined, to: Sight): number {
+  return from ? (to.ptsUs - from.ptsUs) / 1e3 : 0;
 }

@@ -64,7 +64,7 @@ function runOn(service: DetectorService, { overflow = 'block', ...options }: Run
     },
     close: () => undefined,
   };
-  const redundancy = new FrameRedundancy({ detector: new YoloStage(service, THRESHOLDS), maxAgeMs: 1000, maxMovedMs: 250, minChange: 3 });
+  const redundancy = new FrameRedundancy({ detector: new YoloStage(service, THRESHOLDS), maxAgeMs: 1000, maxMovedMs: 250, maxLoss: 1, minChange: 3 });
   const stages = [
     { id: 'gate', stage: new RedundancyGateStage(redundancy), overflow: 'block' as const },
     { id: 'detect', stage: new GatedDetectStage(redundancy), overflow },

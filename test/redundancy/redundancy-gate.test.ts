@@ -5,7 +5,7 @@ import { type Decision, type GateOptions, RedundancyGate } from '../../src/redun
 import type { Sight } from '../../src/redundancy/sight.js';
 import { detectionsOf, sightOfScene, type Thing } from './scene.js';
 
-const OPTIONS: GateOptions = { maxAgeMs: 1000, maxMovedMs: 300, minChange: 3 };
+const OPTIONS: GateOptions = { maxAgeMs: 1000, maxMovedMs: 300, maxLoss: 1, minChange: 3 };
 const TILE = { width: 160, height: 128 };
 const THING: Thing = { x: 100, y: 80, width: 40, height: 70, seed: 7 };
 const moved = (dx: number): Thing => ({ ...THING, x: THING.x + dx });

@@ -73,6 +73,11 @@ export class BoxMover {
     return this.#moved(sight)?.detections ?? NO_DETECTIONS;
   }
 
+  /** Of the last `seen`. */
+  get seenAt(): Sight | undefined {
+    return this.#seen;
+  }
+
   /** Mean share of boxes found again in the last `move` by what they show, 0 to 1; 1 where there was none to find. */
   get matchedShare(): number {
     const isMatched = this.#last?.isMatched;
