@@ -126,6 +126,7 @@ export class Pipeline {
       name: definition.name,
       ...(governed && { governed }),
       source,
+      pool,
       stages: planned,
       sinks,
       model: model.manifest.id,

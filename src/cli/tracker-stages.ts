@@ -10,5 +10,6 @@ export const trackerOptions = z.strictObject({
   beginShare: share.default(TRACKING_DEFAULTS.beginShare).describe('Of the same: boxes over it begin tracks.'),
   confirmSeconds: seconds.default(TRACKING_DEFAULTS.confirmSeconds).describe('A track that is seen over so long is confirmed.'),
   keepSeconds: seconds.default(TRACKING_DEFAULTS.keepSeconds).describe("A confirmed track that isn't seen is kept for so long."),
+  coastSeconds: seconds.default(TRACKING_DEFAULTS.coastSeconds).describe('So long after a confirmed track was seen, its box is delivered where it is expected, marked as coasted.'),
   minIou: share.default(TRACKING_DEFAULTS.minIou).describe('Least overlap (IoU) of a box with where its track is expected.'),
 });

@@ -104,6 +104,10 @@ export interface StreamView {
   readonly labels: readonly string[];
   lastEvent(): SourceEvent | undefined;
   reconnects(): number;
+  /** The same by why: an error code, or `ended` where the source just ended. */
+  reconnectReasons(): readonly { readonly reason: string; readonly count: number }[];
+  /** Buffers for frames, and how many of them hold one now; undefined where the stream isn't told. */
+  pool(): { readonly capacity: number; readonly inUse: number } | undefined;
   stats(): StreamStats;
   describe(): GraphDescription;
 }

@@ -2,6 +2,7 @@ import { type Observable, Subject, map, takeUntil, tap } from 'rxjs';
 import { epochMs, monotonicMs } from '../core/clock.js';
 import { AppError, toAppError } from '../core/errors.js';
 import type { Frame } from '../core/frame.js';
+import type { FramePool } from '../core/frame-pool.js';
 import type { Logger } from '../core/logger.js';
 import type { Governed, OperatingPointMove } from '../core/operating-point.js';
 import type { Overflow } from '../core/overflow.js';
@@ -35,6 +36,8 @@ export interface StreamPlan {
   readonly log: Logger;
   /** Of a stream whose time is governed. */
   readonly governed?: Governed;
+  /** What the source's frames are read into. */
+  readonly pool?: Pick<FramePool, 'capacity' | 'inUse'>;
 }
 
 /** So many frames lost to a stage in a row are no bad frames but a broken stage. */
@@ -57,7 +60,7 @@ export class RunningStream implements StreamView {
   readonly #stop$ = new Subject<void>();
   readonly #sourceEvents: { unsubscribe(): void };
   #lastEvent: SourceEvent | undefined;
-  #reconnects = 0;
+  readonly #reconnects = new Map<string, number>();
   readonly #failuresInARow = new Map<string, number>();
 
   constructor(plan: StreamPlan) {
@@ -182,11 +185,15 @@ export class RunningStream implements StreamView {
   #onSourceEvent(event: SourceEvent): void {
     const { name, sinks, log } = this.#plan;
     this.#lastEvent = event;
-    if (event.state === 'reconnecting') this.#reconnects += 1;
+    if (event.state === 'reconnecting') this.#countReconnect(event.code ?? 'ended');
     const fields = { stream: name, state: event.state, ...(event.code ? { code: event.code } : {}), ...(event.retryInMs === undefined ? {} : { retryInMs: Math.round(event.retryInMs) }) };
     if (event.code) log.warn(fields, event.message);
     else log.info(fields, event.message);
     for (const sink of sinks) this.#tellSink(sink, () => sink.event?.(name, event));
+  }
+
+  #countReconnect(reason: string): void {
+    this.#reconnects.set(reason, (this.#reconnects.get(reason) ?? 0) + 1);
   }
 
   /** An output that can't take an event shows its failure at the next frame; an event never ends a stream. */
@@ -225,7 +232,15 @@ export class RunningStream implements StreamView {
   }
 
   reconnects(): number {
-    return this.#reconnects;
+    return this.reconnectReasons().reduce((sum, { count }) => sum + count, 0);
+  }
+
+  reconnectReasons(): { reason: string; count: number }[] {
+    return [...this.#reconnects].map(([reason, count]) => ({ reason, count }));
+  }
+
+  pool(): Pick<FramePool, 'capacity' | 'inUse'> | undefined {
+    return this.#plan.pool;
   }
 
   stats(): StreamStats {

@@ -40,6 +40,7 @@ const detection = z
     id: z.int().min(0).describe('Index within the frame'),
     track_id: z.exactOptional(z.int().min(1)).describe('Same object over several frames, where the stream tracks'),
     track_state: z.exactOptional(z.enum(['tentative', 'confirmed'])).describe('Comes with track_id. tentative: seen for so short a time that it may be noise'),
+    coasted: z.exactOptional(z.literal(true)).describe('Not detected in this frame: a lost object where it is expected, with its last score. Only where the tracker was asked for it (coastSeconds)'),
     category_id: z.int().min(0).describe("Index into the stream's labels"),
     label: z.string(),
     score: z.number().min(0).max(1),

@@ -187,10 +187,10 @@ function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, l
   return messages;
 }
 
-function toTrackParts(tracks: FrameTracks | undefined, index: number): Pick<DetectionMessage, 'track_id' | 'track_state'> {
+function toTrackParts(tracks: FrameTracks | undefined, index: number): Pick<DetectionMessage, 'track_id' | 'track_state' | 'coasted'> {
   const trackId = tracks?.ids[index] ?? 0;
   if (trackId === 0) return {};
-  return { track_id: trackId, track_state: tracks?.isConfirmed[index] === 1 ? 'confirmed' : 'tentative' };
+  return { track_id: trackId, track_state: tracks?.isConfirmed[index] === 1 ? 'confirmed' : 'tentative', ...(tracks?.isCoasted[index] === 1 ? { coasted: true } : {}) };
 }
 
 /** `[x, y, width, height]` of the corners from `at` on. */

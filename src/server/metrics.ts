@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 import type { DeliveredFrame } from '../core/result.js';
 import type { SourceState } from '../core/source.js';
+import type { FrameTracks } from '../core/tracks.js';
 import type { GovernorStats, GuardStats, RedundancyStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
 
 /** Upper bounds in seconds: from a pre-processing step to a stalled camera, with the frame times of 60, 30 and 15 fps in between. */
@@ -20,12 +21,20 @@ export interface WsCounters {
   readonly refused: Readonly<Record<string, number>>;
 }
 
+/** Frames that took longer than allowed. */
+export interface BreachCounter {
+  readonly stream: string;
+  readonly cause: string;
+  readonly count: number;
+}
+
 export interface ServerMetricsOptions {
   readonly version: string;
   readonly ws: WsCounters;
   readonly streams: () => readonly StreamView[];
   /** Preview pictures encoded so far, by stream. */
   readonly previews: () => ReadonlyMap<string, number>;
+  readonly breaches: () => readonly BreachCounter[];
 }
 
 /** Prometheus metrics. Times are observed frame by frame; what is counted elsewhere is read when somebody asks. */
@@ -52,7 +61,7 @@ export class ServerMetrics {
     this.#boxesBeforeNms = new Histogram({ name: 'lynceus_boxes_before_nms', help: 'Boxes of a frame that went into suppression', labelNames: ['stream', 'stage'] as const, buckets: BUCKETS_BOXES, registers });
     this.#frameAgeSeconds = new Gauge({ name: 'lynceus_frame_age_seconds', help: 'From capture to results of the newest frame, where the capture time is known', labelNames: ['stream'] as const, registers });
     this.#lastFrameSeconds = new Gauge({ name: 'lynceus_source_last_frame_timestamp_seconds', help: 'When the newest frame was delivered', labelNames: ['stream'] as const, registers });
-    this.#registerStreams(options.previews);
+    this.#registerStreams(options);
     this.#registerServer(options);
   }
 
@@ -79,7 +88,7 @@ export class ServerMetrics {
     const { epochMs } = result.frame.capture;
     // A recording's capture time may be years ago: only a clock that runs now tells an age.
     if (epochMs !== undefined && isLiveClock(result.frame.capture.clock)) this.#frameAgeSeconds.set({ stream }, (emittedEpochMs - epochMs) / 1e3);
-    if (result.detections) this.#countDetections(stream, labels, result.detections.classId, result.detections.count);
+    if (result.detections) this.#countDetections(stream, labels, result.detections.classId, result.detections.count - coastedIn(result.tracks));
   }
 
   #countDetections(stream: string, labels: readonly string[], classId: Int32Array, count: number): void {
@@ -94,7 +103,7 @@ export class ServerMetrics {
     }
   }
 
-  #registerStreams(previews: ServerMetricsOptions['previews']): void {
+  #registerStreams({ previews, breaches }: ServerMetricsOptions): void {
     const gauge = this.#scraped(Gauge);
     const counter = this.#scraped(Counter);
     counter('lynceus_frames_received_total', 'Frames that came from the source', ['stream'], (set) => {
@@ -119,8 +128,17 @@ export class ServerMetrics {
     gauge('lynceus_source_up', '1 while pictures come', ['stream'], (set) => {
       for (const { view } of this.#snapshot) set({ stream: view.name }, UP.has(view.lastEvent()?.state ?? 'connecting') ? 1 : 0);
     });
-    counter('lynceus_source_reconnects_total', 'Times the source was connected again', ['stream'], (set) => {
-      for (const { view } of this.#snapshot) set({ stream: view.name }, view.reconnects());
+    counter('lynceus_source_reconnects_total', 'Times the source was connected again, by the error code of what it had lost', ['stream', 'reason'], (set) => {
+      for (const { view } of this.#snapshot) for (const { reason, count } of view.reconnectReasons()) set({ stream: view.name, reason }, count);
+    });
+    gauge('lynceus_frame_pool_buffers', 'Buffers that frames are read into', ['stream'], (set) => {
+      for (const { stream, capacity } of this.#pools()) set({ stream }, capacity);
+    });
+    gauge('lynceus_frame_pool_buffers_in_use', 'Of these, buffers that hold a frame now', ['stream'], (set) => {
+      for (const { stream, inUse } of this.#pools()) set({ stream }, inUse);
+    });
+    counter('lynceus_breaches_total', 'Frames that took longer than --breach allows, by what made them late', ['stream', 'cause'], (set) => {
+      for (const { stream, cause, count } of breaches()) set({ stream, cause }, count);
     });
     counter('lynceus_patch_regions_total', 'Regions that the guard looked at closely, one for each frame they are in', ['stream', 'verdict', 'action'], (set) => {
       for (const { stream, patches } of this.#guards()) for (const { verdict, action, count } of patches) set({ stream, verdict, action }, count);
@@ -160,6 +178,13 @@ export class ServerMetrics {
     });
     counter('lynceus_preview_encodes_total', 'Preview pictures encoded', ['stream'], (set) => {
       for (const [stream, count] of previews()) set({ stream }, count);
+    });
+  }
+
+  #pools(): readonly { readonly stream: string; readonly capacity: number; readonly inUse: number }[] {
+    return this.#snapshot.flatMap(({ view }) => {
+      const pool = view.pool();
+      return pool ? [{ stream: view.name, capacity: pool.capacity, inUse: pool.inUse }] : [];
     });
   }
 
@@ -211,6 +236,11 @@ export class ServerMetrics {
       return metric;
     };
   }
+}
+
+/** Boxes where nothing was detected, the last ones of a frame. */
+function coastedIn(tracks: FrameTracks | undefined): number {
+  return tracks?.isCoasted.reduce((sum, one) => sum + one, 0) ?? 0;
 }
 
 function isLiveClock(clock: DeliveredFrame['result']['frame']['capture']['clock']): boolean {

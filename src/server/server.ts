@@ -8,7 +8,7 @@ import { WEBSOCKET_PATH } from '../protocol/index.js';
 import type { AccessRules } from './access.js';
 import { refuseBrokenRequest, registerHttpRoutes, type Readiness } from './http-routes.js';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.js';
-import { ServerMetrics } from './metrics.js';
+import { type BreachCounter, ServerMetrics } from './metrics.js';
 import { Preview } from './preview.js';
 import { loadStaticFiles } from './static-files.js';
 import { WsHub } from './ws-hub.js';
@@ -32,6 +32,8 @@ export interface ServerOptions {
   ready(): Readiness;
   /** A Chrome trace of the last milliseconds, of one stream or of all, as JSON text in pieces. */
   trace(lastMs: number, stream?: string): AsyncIterable<string>;
+  /** Late frames by stream and cause, where somebody watches for them. */
+  breaches?(): readonly BreachCounter[];
 }
 
 export interface LynceusServer {
@@ -61,7 +63,7 @@ export async function startServer(options: ServerOptions): Promise<LynceusServer
     isWanted: (stream) => hub.wantsPreview(stream),
     send: (stream, message) => hub.preview(stream, message),
   });
-  const metrics = new ServerMetrics({ version, streams, previews: () => preview.encoded, ws: hub });
+  const metrics = new ServerMetrics({ version, streams, previews: () => preview.encoded, breaches: () => options.breaches?.() ?? [], ws: hub });
   const app = Fastify({ forceCloseConnections: true, bodyLimit: 1024, requestTimeout: 10_000, connectionTimeout: 60_000, frameworkErrors: refuseBrokenRequest });
   registerHttpRoutes(app, {
     access,

@@ -6,7 +6,7 @@ import type { DeliveredFrame } from '../core/result.js';
 import type { Sink } from '../core/sink.js';
 import type { FlightRecorder } from '../timing/flight-recorder.js';
 import { type FrameSpans, spansOf } from '../timing/frame-spans.js';
-import { type LatencyCause, nameCause } from '../timing/latency-cause.js';
+import { type LatencyCause, type LatencyCauseKind, nameCause } from '../timing/latency-cause.js';
 import type { RuntimeIntervals } from '../timing/runtime-monitor.js';
 import { traceDocument } from '../timing/trace-document.js';
 
@@ -30,6 +30,14 @@ const MAX_TRACES = 100;
 /** Fewer say nothing of what is usual; and the first frames of a stream are late by nature. */
 const LEAST_USUAL = 30;
 
+/** Frames that were late, by what made them so. */
+export interface BreachCount {
+  readonly stream: string;
+  /** `usual`: it took no longer than the frames before it, all of which are slow. */
+  readonly cause: LatencyCauseKind | 'usual';
+  readonly count: number;
+}
+
 interface Breach {
   readonly late: FrameSpans;
   readonly atMs: number;
@@ -39,6 +47,7 @@ interface Breach {
 /**
  * Watches one process's streams for late frames: writes what happened around the first one as a Chrome trace, with the cause named, and
  * says so in the log. At most one trace in half a minute and a hundred in all; what comes in between is counted in the next one's log line.
+ * All are counted by their cause.
  */
 export class BreachSink implements Sink {
   readonly kind = 'breach';
@@ -47,6 +56,7 @@ export class BreachSink implements Sink {
   #quietUntilMs = Number.NEGATIVE_INFINITY;
   #written = 0;
   #unwritten = 0;
+  readonly #counts = new Map<string, Map<BreachCount['cause'], number>>();
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: BreachOptions) {
@@ -58,24 +68,33 @@ export class BreachSink implements Sink {
     return this.#written;
   }
 
+  /** Since the streams began. */
+  get counts(): readonly BreachCount[] {
+    return [...this.#counts].flatMap(([stream, causes]) => [...causes].map(([cause, count]) => ({ stream, cause, count })));
+  }
+
   deliver(frame: DeliveredFrame): void {
     const late = spansOf(frame);
     const atMs = late.firstByteMs + late.endToEndMs;
     if (this.#pending && atMs >= this.#pending.atMs + AFTER_MS) this.#write(this.#pending);
     if (late.endToEndMs <= this.#options.thresholdMs) return;
-    if (this.#pending || atMs < this.#quietUntilMs || this.#written >= MAX_TRACES) {
-      this.#unwritten += 1;
-      return;
-    }
     const usual = this.#options.recorder.since(atMs - BEFORE_MS, late.stream).filter(({ sequence }) => sequence !== late.sequence);
     if (usual.length < LEAST_USUAL) return;
-    this.#pending = { late, atMs, cause: nameCause(late, usual) };
+    const cause = nameCause(late, usual);
+    this.#count(late.stream, cause?.kind ?? 'usual');
+    if (this.#pending || atMs < this.#quietUntilMs || this.#written >= MAX_TRACES) this.#unwritten += 1;
+    else this.#pending = { late, atMs, cause };
   }
 
   /** Writes what is waiting. A trace that can't be written is said in the log. */
   async close(): Promise<void> {
     if (this.#pending) this.#write(this.#pending);
     await this.#writing;
+  }
+
+  #count(stream: string, cause: BreachCount['cause']): void {
+    const causes = this.#counts.get(stream) ?? new Map<BreachCount['cause'], number>();
+    this.#counts.set(stream, causes.set(cause, (causes.get(cause) ?? 0) + 1));
   }
 
   #write({ late, atMs, cause }: Breach): void {

@@ -14,7 +14,7 @@ export class TrackCounter {
   /** Undefined where no frame came from a tracker. */
   stats(): TrackStats | undefined {
     if (!this.#newest) return undefined;
-    const { isConfirmed, confirmedSoFar } = this.#newest;
-    return { now: isConfirmed.reduce((sum, one) => sum + one, 0), confirmed: confirmedSoFar, idsGiven: this.#idsGiven };
+    const { isConfirmed, isCoasted, confirmedSoFar } = this.#newest;
+    return { now: isConfirmed.reduce((sum, one, i) => sum + (isCoasted[i] === 1 ? 0 : one), 0), confirmed: confirmedSoFar, idsGiven: this.#idsGiven };
   }
 }

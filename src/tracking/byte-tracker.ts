@@ -26,6 +26,9 @@ export interface TrackedFrame {
   readonly isConfirmed: Uint8Array;
 }
 
+/** A track that isn't seen, where it is expected. */
+export type CoastingTrack = Readonly<Pick<Track, 'id' | 'classId' | 'confidence' | 'box'>>;
+
 /** A box that alone would be no evidence may only continue a track that it fits well (as in the paper). */
 const MIN_IOU_LOW = 0.5;
 /** A track of few boxes has few friends: it has to fit better than a known one (as in the authors' code). */
@@ -99,6 +102,11 @@ export class ByteTracker {
     this.#beginTracks(detections, ptsUs);
     this.#learnScale(detections);
     return this.#tell(detections.count);
+  }
+
+  /** Confirmed tracks that have no box in this frame, and had one so lately: what of their objects isn't seen just now. @param seconds 0: none */
+  coasting(seconds: number): readonly CoastingTrack[] {
+    return this.#tracks.filter(({ isConfirmed, detection, lastSeenUs }) => isConfirmed && detection === NO_DETECTION && this.#lastPtsUs! - lastSeenUs <= seconds * 1e6);
   }
 
   #reserve(count: number): void {

@@ -25,6 +25,8 @@ export class Track {
   lastSeenUs: number;
   /** Its box in this frame, by the index of the detection; `NO_DETECTION` as long as there is none. */
   detection: number;
+  /** Of the last box that it had, 0 to 1. */
+  confidence: number;
   /** Corners, pixels of the source picture: where it is expected, or after an update where it is. */
   readonly box = new Float64Array(4);
   /** What it looks like on the average. */
@@ -38,7 +40,8 @@ export class Track {
     this.id = id;
     this.detection = detection;
     this.classId = boxes.classId[detection]!;
-    this.#classWeight = boxes.confidence[detection]!;
+    this.confidence = boxes.confidence[detection]!;
+    this.#classWeight = this.confidence;
     this.firstSeenUs = ptsUs;
     this.lastSeenUs = ptsUs;
     startFilter(boxes.xyxy, 4 * detection, this.#filter);
@@ -63,7 +66,8 @@ export class Track {
     updateFilter(this.#filter, boxes.xyxy, 4 * this.detection, doubt);
     filterBox(this.#filter, this.box, 0);
     this.lastSeenUs = ptsUs;
-    this.#vote(boxes.classId[this.detection]!, boxes.confidence[this.detection]!);
+    this.confidence = boxes.confidence[this.detection]!;
+    this.#vote(boxes.classId[this.detection]!, this.confidence);
     if (doubt === 1) this.#look(boxes);
   }
 

@@ -4,6 +4,8 @@ import type { ByteTrackerOptions } from './byte-tracker.js';
 export interface TrackingOptions extends Omit<ByteTrackerOptions, 'confidenceThreshold'> {
   /** 0 to 1, of the user's confidence threshold: down to here boxes may continue a confirmed track. */
   readonly lowShare: number;
+  /** So long after a confirmed track was seen, its box is delivered where it is expected; 0: only what is detected is delivered. */
+  readonly coastSeconds: number;
 }
 
 /**
@@ -19,4 +21,6 @@ export const TRACKING_DEFAULTS: TrackingOptions = {
   // Who walks behind a pillar or somebody else comes out again within this.
   keepSeconds: 3,
   minIou: 0.2,
+  // A detection says that something was seen. Who wants boxes that don't flicker asks for it.
+  coastSeconds: 0,
 };

@@ -6,6 +6,7 @@ import type { FrameResult } from '../core/result.js';
 import type { Stage } from '../core/stage.js';
 import { describeBoxes } from './appearance.js';
 import { ByteTracker, type TrackedFrame } from './byte-tracker.js';
+import { type CoastedBox, coastedBoxes } from './coasted-boxes.js';
 import type { TrackingOptions } from './tracker-options.js';
 
 export interface TrackerStageOptions extends TrackingOptions {
@@ -20,7 +21,8 @@ export function lowThreshold({ confidenceThreshold, lowShare }: Pick<TrackerStag
 
 /**
  * Follows the detections of one stream: adds `tracks`. Of the boxes below the user's threshold, which the stages before it deliver for it,
- * it takes out all but those that continue a confirmed track.
+ * it takes out all but those that continue a confirmed track. Where it is asked to (`coastSeconds`), it adds boxes of objects that aren't
+ * seen just now, where they are expected.
  *
  * What it knows comes from the frames before, so there is one frame at a time, in order.
  */
@@ -28,11 +30,13 @@ export class TrackerStage implements Stage {
   readonly kind = 'tracker.byte';
   readonly concurrency = 1;
   readonly #confidenceThreshold: number;
+  readonly #coastSeconds: number;
   readonly #tracker: ByteTracker;
   #lastSequence = -1;
 
   constructor(options: TrackerStageOptions) {
     this.#confidenceThreshold = options.confidenceThreshold;
+    this.#coastSeconds = options.coastSeconds;
     this.#tracker = new ByteTracker(options);
   }
 
@@ -43,15 +47,18 @@ export class TrackerStage implements Stage {
     this.#lastSequence = frame.sequence;
     const tracked = this.#tracker.update({ ...detections, appearance: describeBoxes(frame, detections) }, frame.ptsUs);
     const delivered = this.#delivered(detections, tracked);
+    const coasted = this.#coastSeconds > 0 ? coastedBoxes(this.#tracker.coasting(this.#coastSeconds), frame.sourceSize) : [];
+    const none = coasted.map(() => 1);
     return {
       ...input,
-      detections: pickDetections(detections, delivered),
+      detections: pickDetections(detections, delivered, coasted),
       tracks: {
-        ids: Int32Array.from(delivered, (index) => tracked.ids[index]!),
-        isConfirmed: Uint8Array.from(delivered, (index) => tracked.isConfirmed[index]!),
+        ids: Int32Array.from([...delivered.map((index) => tracked.ids[index]!), ...coasted.map(({ trackId }) => trackId)]),
+        isConfirmed: Uint8Array.from([...delivered.map((index) => tracked.isConfirmed[index]!), ...none]),
+        isCoasted: Uint8Array.from([...delivered.map(() => 0), ...none]),
         confirmedSoFar: this.#tracker.confirmedSoFar,
       },
-      ...(guard ? { guard: pickOrigins(guard, delivered) } : {}),
+      ...(guard ? { guard: pickOrigins(guard, delivered, coasted.length) } : {}),
     };
   }
 
@@ -66,19 +73,22 @@ export class TrackerStage implements Stage {
   }
 }
 
-function pickDetections(all: Detections, chosen: readonly number[]): Detections {
-  const xyxy = new Float32Array(4 * chosen.length);
+/** The chosen ones, then those that coast. */
+function pickDetections(all: Detections, chosen: readonly number[], coasted: readonly CoastedBox[]): Detections {
+  const count = chosen.length + coasted.length;
+  const xyxy = new Float32Array(4 * count);
   chosen.forEach((from, to) => xyxy.set(all.xyxy.subarray(4 * from, 4 * from + 4), 4 * to));
+  coasted.forEach((box, i) => xyxy.set(box.xyxy, 4 * (chosen.length + i)));
   return {
-    count: chosen.length,
+    count,
     xyxy,
-    confidence: Float32Array.from(chosen, (index) => all.confidence[index]!),
-    classId: Int32Array.from(chosen, (index) => all.classId[index]!),
+    confidence: Float32Array.from([...chosen.map((index) => all.confidence[index]!), ...coasted.map(({ confidence }) => confidence)]),
+    classId: Int32Array.from([...chosen.map((index) => all.classId[index]!), ...coasted.map(({ classId }) => classId)]),
     boxesBeforeNms: all.boxesBeforeNms,
   };
 }
 
-/** A guard's report names the origin of each detection: it loses those of the boxes that go. */
-function pickOrigins(guard: GuardReport, chosen: readonly number[]): GuardReport {
-  return { ...guard, origins: chosen.map((index) => guard.origins[index]!) };
+/** A guard's report names the origin of each detection: it loses those of the boxes that go. A box that coasts is none of the guard's. */
+function pickOrigins(guard: GuardReport, chosen: readonly number[], coasted: number): GuardReport {
+  return { ...guard, origins: [...chosen.map((index) => guard.origins[index]!), ...new Array<'untouched'>(coasted).fill('untouched')] };
 }

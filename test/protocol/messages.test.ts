@@ -61,12 +61,25 @@ describe('frame messages', () => {
   test('with a tracker, a box of a track says which, and how well it is known', () => {
     const frame = fakeFrame(stream, 3);
     const delivered = fakeDelivered(stream, frame, { detections: 3 });
-    const message = toFrameMessage({ ...delivered, result: { ...delivered.result, tracks: { ids: Int32Array.of(7, 12, 0), isConfirmed: Uint8Array.of(1, 0, 0), confirmedSoFar: 1 } } });
+    const message = toFrameMessage({ ...delivered, result: { ...delivered.result, tracks: { ids: Int32Array.of(7, 12, 0), isConfirmed: Uint8Array.of(1, 0, 0), isCoasted: Uint8Array.of(0, 0, 0), confirmedSoFar: 1 } } });
     frame.release();
     expect(message.detections.map(({ track_id: id, track_state: state }) => [id, state])).toEqual([
       [7, 'confirmed'],
       [12, 'tentative'],
       [undefined, undefined],
+    ]);
+    expect(errorsOf('frame', message)).toEqual([]);
+    expect(frameMessage.parse(message)).toEqual(message);
+  });
+
+  test('a box that nobody detected in this frame says so', () => {
+    const frame = fakeFrame(stream, 3);
+    const delivered = fakeDelivered(stream, frame, { detections: 2 });
+    const message = toFrameMessage({ ...delivered, result: { ...delivered.result, tracks: { ids: Int32Array.of(7, 12), isConfirmed: Uint8Array.of(1, 1), isCoasted: Uint8Array.of(0, 1), confirmedSoFar: 2 } } });
+    frame.release();
+    expect(message.detections.map(({ track_id: id, track_state: state, coasted }) => [id, state, coasted])).toEqual([
+      [7, 'confirmed', undefined],
+      [12, 'confirmed', true],
     ]);
     expect(errorsOf('frame', message)).toEqual([]);
     expect(frameMessage.parse(message)).toEqual(message);

@@ -42,7 +42,7 @@ export interface FakeStream extends StreamView {
   drops: StreamStats['dropped'];
   /** Where the stream has a guard. */
   guard: GuardStats | undefined;
-  readonly pool: FramePool;
+  readonly buffers: FramePool;
 }
 
 export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'location' | 'labels'>> = {}, capacity = 8, format: FrameFormat = FORMAT): FakeStream {
@@ -52,13 +52,15 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
     location: `rtsp://camera.example/${name}`,
     model: 'yolo-fastest-1.1-xl',
     labels: LABELS,
-    pool: new FramePool(capacity, frameBytes(format)),
+    buffers: new FramePool(capacity, frameBytes(format)),
+    pool: () => stream.buffers,
     event: { epochMs: Date.UTC(2026, 0, 2, 3, 4, 5, 678), state: 'running', message: 'frames come' },
     delivered: 0,
     drops: [],
     guard: undefined,
     lastEvent: () => stream.event,
     reconnects: () => 2,
+    reconnectReasons: () => [{ reason: 'ERR_SOURCE_TIMEOUT', count: 2 }],
     stats: () => ({
       stream: name,
       fps: 24.9876,
@@ -107,7 +109,7 @@ export function fakeGuardReport(overrides: Partial<GuardReport> = {}): GuardRepo
 export function fakeFrame(stream: FakeStream, sequence: number, options: FakeFrameOptions = {}): Frame {
   const sourceSize = options.sourceSize ?? SOURCE_SIZE;
   const format = options.format ?? FORMAT;
-  const buffer = stream.pool.acquire();
+  const buffer = stream.buffers.acquire();
   if (buffer === undefined) throw new Error('the pool is empty: a frame was not released');
   buffer.bytes.fill(128);
   return new Frame(

@@ -213,7 +213,7 @@ describe('the viewer', () => {
 
 describe('metrics', () => {
   test('have the names and types of the golden list, and the numbers of what happened', async () => {
-    await start();
+    await start({ breaches: () => [{ stream: 'yard', cause: 'queue', count: 3 }] });
     const [door] = streams;
     for (let seq = 0; seq < 5; seq++) deliver(server!, door!, seq, { detections: 3 });
     door!.guard = {
@@ -235,7 +235,10 @@ describe('metrics', () => {
       'lynceus_detections_total{stream="front-door",label="person"} 5',
       'lynceus_queue_depth{stream="yard",stage="detect"} 1',
       'lynceus_source_up{stream="yard"} 1',
-      'lynceus_source_reconnects_total{stream="yard"} 2',
+      'lynceus_source_reconnects_total{stream="yard",reason="ERR_SOURCE_TIMEOUT"} 2',
+      'lynceus_frame_pool_buffers{stream="yard"} 8',
+      'lynceus_frame_pool_buffers_in_use{stream="yard"} 0',
+      'lynceus_breaches_total{stream="yard",cause="queue"} 3',
       'lynceus_stage_duration_seconds_bucket{le="0.01",stream="front-door",stage="detect"} 5',
       'lynceus_stage_duration_seconds_bucket{le="0.005",stream="front-door",stage="detect"} 0',
       'lynceus_queue_wait_seconds_count{stream="front-door",stage="detect"} 5',

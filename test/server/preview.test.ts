@@ -57,7 +57,7 @@ test.each([
     [0, 0, 250].forEach((value, i) => expect(Math.abs(right[i]! - value)).toBeLessThan(12));
   }
   frame.release();
-  expect(stream.pool.inUse).toBe(0);
+  expect(stream.buffers.inUse).toBe(0);
 });
 
 describe('the encoder', () => {
@@ -90,9 +90,9 @@ describe('the encoder', () => {
       preview.offer('gate', frame);
       frame.release();
     }
-    expect(stream.pool.inUse).toBe(1);
+    expect(stream.buffers.inUse).toBe(1);
     await preview.settled();
-    expect(stream.pool.inUse).toBe(0);
+    expect(stream.buffers.inUse).toBe(0);
     expect(sent).toHaveLength(2);
     expect(Object.fromEntries(preview.encoded)).toEqual({ yard: 1, gate: 1 });
   });
@@ -118,7 +118,7 @@ describe('the encoder', () => {
     frame.release();
     await preview.settled();
     expect(sent).toEqual([]);
-    expect(stream.pool.inUse).toBe(0);
+    expect(stream.buffers.inUse).toBe(0);
   });
 });
 

@@ -96,7 +96,7 @@ describe('a client', () => {
       end_to_end_ms: 10.5,
       dropped_since_last: { 'detect:replaced_by_newer': 3 },
     });
-    expect(stream.pool.inUse).toBe(0);
+    expect(stream.buffers.inUse).toBe(0);
   });
 
   test('gets what it subscribed to, as it asked for it, until it unsubscribes', async () => {

@@ -80,6 +80,7 @@ test('one trace is enough for half a minute, and the next one tells how many wer
   await sink.close();
   expect(readdirSync(folder).toSorted()).toEqual(['door-400.trace.json', 'door-50.trace.json']);
   expect(lines.map((line) => line['since_last'])).toEqual([1, 1]);
+  expect(sink.counts).toEqual([{ stream: 'door', cause: 'service', count: 4 }]);
 });
 
 test('the first frames of a stream are no breach, nor is what takes as long as allowed', async () => {
@@ -87,6 +88,14 @@ test('the first frames of a stream are no breach, nor is what takes as long as a
   watch(80, { 0: 900, 10: 400, 60: 100 });
   await sink.close();
   expect(existsSync(folder)).toBe(false);
+  expect(sink.counts).toEqual([]);
+});
+
+test('where all frames are slow, none has a cause of its own', async () => {
+  const { sink, watch } = story();
+  watch(60, Object.fromEntries(Array.from({ length: 60 }, (_, i) => [i, 250])));
+  await sink.close();
+  expect(sink.counts).toEqual([{ stream: 'door', cause: 'usual', count: 30 }]);
 });
 
 test('what is late at the very end is written, too', async () => {

@@ -58,7 +58,7 @@ describe('the tracker stage', () => {
     const { detections, tracks } = track(stage, resultOf(3, [{ x: 300, confidence: 0.3 }, { x: 100, confidence: 0.12 }, { x: 500, confidence: 0.12 }]));
     expect([...detections!.confidence].map((value) => value.toFixed(2))).toEqual(['0.30', '0.12']);
     expect([...detections!.xyxy]).toEqual([280, 150, 320, 250, 80, 150, 120, 250]);
-    expect(tracks).toEqual({ ids: Int32Array.of(0, 1), isConfirmed: Uint8Array.of(0, 1), confirmedSoFar: 1 });
+    expect(tracks).toEqual({ ids: Int32Array.of(0, 1), isConfirmed: Uint8Array.of(0, 1), isCoasted: Uint8Array.of(0, 0), confirmedSoFar: 1 });
     expect(pool.inUse).toBe(0);
   });
 
@@ -66,6 +66,52 @@ describe('the tracker stage', () => {
     const guard = { state: 'guarded', patches: [], origins: ['recovered', 'untouched', 'recovered'], suppressed: NO_DETECTIONS, extraPasses: 1 } as const;
     const { guard: told } = track(new TrackerStage(OPTIONS), resultOf(0, [{ x: 100, confidence: 0.2 }, { x: 200 }, { x: 300 }], { guard }));
     expect(told).toEqual({ ...guard, origins: ['untouched', 'recovered'] });
+  });
+
+  test('where it is asked to, goes on with a box where a lost object is expected, for so long', () => {
+    const stage = new TrackerStage({ ...OPTIONS, coastSeconds: 0.2 });
+    const counter = new TrackCounter();
+    // 20 pixels a frame to the right; the second box stands, and is seen once too few to be confirmed.
+    for (const sequence of [0, 1, 2, 3, 4, 5]) track(stage, resultOf(sequence, [{ x: 100 + 20 * sequence, confidence: 0.8 }, ...(sequence > 4 ? [{ x: 500 }] : [])]));
+    for (const sequence of [6, 7]) {
+      const { detections, tracks } = track(stage, resultOf(sequence, [{ x: 300, confidence: 0.3 }]));
+      expect(detections!.count).toBe(2);
+      expect([...tracks!.ids]).toEqual([0, 1]);
+      expect([...tracks!.isConfirmed]).toEqual([0, 1]);
+      expect([...tracks!.isCoasted]).toEqual([0, 1]);
+      expect(detections!.confidence[1]).toBeCloseTo(0.8, 6);
+      expect(detections!.classId[1]).toBe(0);
+      const [left, top, right, bottom] = detections!.xyxy.subarray(4);
+      expect(Math.abs((left! + right!) / 2 - (100 + 20 * sequence))).toBeLessThan(10);
+      expect([top! / 150, bottom! / 250].map((ratio) => Math.round(ratio * 10) / 10)).toEqual([1, 1]);
+      counter.add(tracks!);
+      // What nobody saw isn't there now.
+      expect(counter.stats()!.now).toBe(0);
+    }
+    expect(track(stage, resultOf(8, [])).detections!.count).toBe(0);
+    // It comes back as it was: coasting is no end.
+    expect([...track(stage, resultOf(9, [{ x: 280, confidence: 0.8 }])).tracks!.ids]).toEqual([1]);
+  });
+
+  test("of itself it delivers what is detected alone, and nothing where an object left the picture", () => {
+    const plain = new TrackerStage(OPTIONS);
+    const coasting = new TrackerStage({ ...OPTIONS, coastSeconds: 1 });
+    for (const sequence of [0, 1, 2, 3]) for (const stage of [plain, coasting]) track(stage, resultOf(sequence, [{ x: 500 + 30 * sequence, width: 80 }]));
+    expect(track(plain, resultOf(4, [])).detections!.count).toBe(0);
+    const { detections } = track(coasting, resultOf(4, []));
+    // Partly out: cut at the border.
+    expect(detections!.count).toBe(1);
+    expect(detections!.xyxy[2]).toBe(SOURCE.width);
+    expect(track(coasting, resultOf(6, [])).detections!.count).toBe(0);
+  });
+
+  test('a box that coasts is none of the guard', () => {
+    const stage = new TrackerStage({ ...OPTIONS, coastSeconds: 1 });
+    for (const sequence of [0, 1, 2]) track(stage, resultOf(sequence, [{ x: 300 }]));
+    const guard = { state: 'guarded', patches: [], origins: ['recovered'], suppressed: NO_DETECTIONS, extraPasses: 1 } as const;
+    const { guard: told, tracks } = track(stage, resultOf(3, [{ x: 100 }], { guard }));
+    expect([...tracks!.isCoasted]).toEqual([0, 1]);
+    expect(told!.origins).toEqual(['recovered', 'untouched']);
   });
 
   test('gives arrays that the next frame leaves alone', () => {

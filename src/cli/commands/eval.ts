@@ -43,6 +43,7 @@ export function addEval(program: Command): void {
     .option('--begin-share <0..1>', 'of the same: boxes over it begin tracks (0.7)', parseFraction)
     .option('--confirm <time>', 'a track that is seen over so long is confirmed (0.2s)', parseSeconds)
     .option('--keep <time>', "a track that isn't seen is kept for so long (3s)", parseSeconds)
+    .option('--coast <time>', 'so long after a track was seen, its box is delivered where it is expected (0s)', parseSeconds)
     .option('--min-iou <0..1>', 'least overlap of a box with where its track is expected (0.2)', parseFraction)
     .option('--write-tracks <file>', 'write the tracks in the format of MOTChallenge')
     .optionsGroup('Under attack:')

@@ -107,6 +107,7 @@ async function run(inputs: readonly string[], options: RunOptions): Promise<numb
         logger: log,
         ready: () => readiness(pipeline.streams),
         trace: (lastMs, stream) => traceOf(recorder, pipeline, lastMs, stream),
+        breaches: () => breaches.flatMap(({ counts }) => counts),
         version: VERSION,
       });
       announce(server, options);
@@ -153,6 +154,7 @@ function withoutClose(sink: Sink): Sink {
     kind: sink.kind,
     deliver: (frame) => sink.deliver(frame),
     event: (stream, event) => sink.event?.(stream, event),
+    moved: (stream, move) => sink.moved?.(stream, move),
     close: () => undefined,
   };
 }

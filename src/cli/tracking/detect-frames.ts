@@ -64,7 +64,7 @@ class FrameCollector implements Sink {
   deliver({ result: { frame, detections } }: DeliveredFrame): void {
     const number = frame.image?.id ?? frame.sequence + 1;
     if (!detections || !this.#wanted.has(number)) return;
-    this.#frames.push({ frame: number, ptsUs: frame.ptsUs, detections: { ...detections, appearance: describeBoxes(frame, detections) } });
+    this.#frames.push({ frame: number, ptsUs: frame.ptsUs, sourceSize: frame.sourceSize, detections: { ...detections, appearance: describeBoxes(frame, detections) } });
     this.onFrame(this.#frames.length);
     if (this.#frames.length === this.#wanted.size) this.onComplete();
   }

@@ -34,6 +34,7 @@ export interface TrackingEvalOptions {
   readonly confirm?: number;
   readonly keep?: number;
   readonly minIou?: number;
+  readonly coast?: number;
   readonly report?: string;
   readonly json?: boolean;
 }
@@ -77,7 +78,7 @@ async function evaluateModel(input: MotInput, options: TrackingEvalOptions): Pro
   return { input, run: { model: options.model, threshold, tracking, costUs }, full: score(input, toRows(boxes, isPerson), input.frames), dropped };
 }
 
-function trackingOf({ lowShare, sureShare, beginShare, confirm, keep, minIou }: TrackingEvalOptions): TrackingOptions {
+function trackingOf({ lowShare, sureShare, beginShare, confirm, keep, minIou, coast }: TrackingEvalOptions): TrackingOptions {
   return {
     lowShare: lowShare ?? TRACKING_DEFAULTS.lowShare,
     sureShare: sureShare ?? TRACKING_DEFAULTS.sureShare,
@@ -85,6 +86,7 @@ function trackingOf({ lowShare, sureShare, beginShare, confirm, keep, minIou }: 
     confirmSeconds: confirm ?? TRACKING_DEFAULTS.confirmSeconds,
     keepSeconds: keep ?? TRACKING_DEFAULTS.keepSeconds,
     minIou: minIou ?? TRACKING_DEFAULTS.minIou,
+    coastSeconds: coast ?? TRACKING_DEFAULTS.coastSeconds,
   };
 }
 

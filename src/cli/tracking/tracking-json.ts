@@ -10,7 +10,7 @@ export function trackingJson({ input, run, full, dropped }: TrackingEvaluation):
     ...(run && {
       model: run.model,
       confidence_threshold: run.threshold,
-      tracking: { low_share: run.tracking.lowShare, sure_share: run.tracking.sureShare, begin_share: run.tracking.beginShare, confirm_s: run.tracking.confirmSeconds, keep_s: run.tracking.keepSeconds, min_iou: run.tracking.minIou },
+      tracking: { low_share: run.tracking.lowShare, sure_share: run.tracking.sureShare, begin_share: run.tracking.beginShare, confirm_s: run.tracking.confirmSeconds, keep_s: run.tracking.keepSeconds, min_iou: run.tracking.minIou, coast_s: run.tracking.coastSeconds },
       tracker_us_per_frame: { mean: round1(meanOf(run.costUs)), p50: round1(quantileOf(run.costUs, 0.5)), p95: round1(quantileOf(run.costUs, 0.95)), n: run.costUs.length },
     }),
     ...scoreJson(full.score),
