@@ -16,17 +16,21 @@ import { YoloStage } from '../detector/yolo-stage.js';
 import type { DeliveryThresholds } from '../guard/passes.js';
 import type { GovernedDetector } from '../governor/governed-detector.js';
 import { GovernedDetectStage } from '../governor/governed-detect-stage.js';
+import { HoldStage } from '../governor/hold-stage.js';
 import type { InstalledModel, ModelStore } from '../model-store/store.js';
 import type { TrackingOptions } from '../tracking/tracker-options.js';
 import { lowThreshold, TrackerStage } from '../tracking/tracker-stage.js';
 import { DEFAULT_MODEL } from './definitions.js';
 import type { DetectorServices } from './detector-services.js';
 import { gateOptions, makeRedundancy } from './gate-stages.js';
+import { targetOf } from './governor/make-governed.js';
 import { guardOptions, makeFrameGuard, type PatchGuardOptions } from './guard-stages.js';
 import { parseOptions } from './stage-options.js';
 import { trackerOptions } from './tracker-stages.js';
 
 const DEFAULT_MAX_DETECTIONS = 100;
+/** Id of the stage that a governor adds at the end. */
+export const HOLD_STAGE = 'hold';
 
 /** What a detector's sessions are, where neither `mode` nor the defaults will do. */
 const sessionOptions = z.strictObject({
@@ -138,7 +142,15 @@ export async function makeStages(definitions: readonly StageDefinition[], maker:
   checkStages(definitions, maker.governor);
   const made: MadeStage[] = [];
   for (const chain of chainsOf(definitions)) made.push(...(await makeChain(chain, maker)));
-  return made;
+  return [...made, ...holding(definitions, made, maker)];
+}
+
+/** What keeps results until the governor's target; frames of recordings are worked on as fast as they can be. */
+function holding(definitions: readonly StageDefinition[], made: readonly MadeStage[], { governor, delivery }: StageMaker): MadeStage[] {
+  const target = governor && governor.hold !== false && delivery === 'live' ? targetOf(governor) : undefined;
+  if (target?.kind !== 'latency') return [];
+  const id = definitions.some((definition) => definition.id === HOLD_STAGE) ? `governor-${HOLD_STAGE}` : HOLD_STAGE;
+  return [{ id, stage: new HoldStage(target.ms), overflow: 'block', model: made[0]!.model }];
 }
 
 /** All that can be said of stages before a model is loaded. @throws AppError as `makeStages` */

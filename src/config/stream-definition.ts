@@ -52,7 +52,7 @@ export const governorSchema = z
         [
           positiveInteger,
           z.strictObject({
-            sidePx: positiveInteger.optional().describe("Longer side of the model's input, pixels; half its own unless told otherwise."),
+            sidePx: positiveInteger.optional().describe("Longer side of the model's input, pixels; three eighths of its own unless told otherwise."),
             every: positiveInteger.max(16).optional().describe('Every so many frames are inferred at least (4); the boxes of the others are moved. For a rate only.'),
             ap50: z.number().min(0).max(1).optional().describe('Measured accuracy that no operating point may be below.'),
           }),
@@ -61,6 +61,10 @@ export const governorSchema = z
       )
       .optional()
       .describe("What the governor never goes below: the longer side of the model's input in pixels, or more exactly."),
+    hold: z
+      .boolean()
+      .optional()
+      .describe('For a latency: results that are ready early wait until shortly before it (true), so that it is the same for every frame. Live streams only.'),
   })
   .describe("Keeps the stream's time steady by moving along operating points of its model.");
 

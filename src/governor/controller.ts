@@ -3,6 +3,7 @@ import type { MoveReason } from '../core/operating-point.js';
 import { median } from '../core/median.js';
 import { frameMsOf, type Rung } from './ladder.js';
 import type { Target } from './target.js';
+import { Variation } from './variation.js';
 
 /** One inferred frame, as the ledger has it. */
 export interface Sample {
@@ -13,6 +14,8 @@ export interface Sample {
   readonly serviceMs: number;
   /** From its first byte to its result; only read where latency is the target. */
   readonly latencyMs: number;
+  /** Whether a network was being loaded beside it, which takes time from it. */
+  readonly isDisturbed?: boolean;
 }
 
 /** Where to go and why. */
@@ -26,34 +29,37 @@ export interface Decision {
   readonly speed: number;
 }
 
-/** Of the target: what is aimed at. The rest is room for what varies from frame to frame. */
-const AIM = 0.88;
-/** Of the target: two of three frames beyond it are a breach. */
+/** Of the target: what the usual frame is to take at most. The rest is for what nobody foresees. */
+const AIM = 0.82;
+/** Of the target: what nineteen of twenty frames are to take at most, at a point that is moved to. */
+const ROOM_UP = 0.93;
+/** Beyond these the usual frame, and the slow ones, want a cheaper point before any is late. */
+const TRIM = 0.92;
+const ROOM = 0.98;
+/** Of the target: two of three frames beyond it are a breach; while a network is loaded beside them that takes more. */
 const BREACH = 0.97;
-/** Of the aim: beyond it for a whole window, the point below is taken before a frame is late. */
-const TRIM = 1.05;
+const DISTURBED_BREACH = 1.15;
 
-/** Frames that a breach is seen in (the middle of three), that a small correction wants, and that are kept. */
+/** Frames that a breach is seen in (the middle of three), that a small correction wants at least, and that are kept. */
 const FAST = 3;
-const SLOW = 8;
+const SLOW = 5;
 const KEPT = 64;
+/** A small correction wants so many times more frames for each time that the slow ones are slower than the usual: 3 times as many at 1.4. */
+const MORE_FRAMES = 5;
 /** Frames that all have to leave room for a large step up, and what is large, as a share of the time. */
 const SURE = 4;
 const LARGE = 0.12;
-/** Between two small steps up. */
+/** Between two small steps up; longer where it takes more frames to see that there is room. */
 const CLIMB_MS = 1_500;
 
-/** A step up that had to be taken back soon: so many times as many frames have to leave room for the next, at most, and for how long. */
-const CAUTION = 2;
-const MOST_CAUTION = 16;
-const CAUTION_MS = 10_000;
-
 /** A step up that had to be taken back within so long was a mistake: it isn't tried again for a while, longer each time. */
-const REGRET_MS = 4_000;
-const FIRST_PATIENCE_MS = 4_000;
+const REGRET_MS = 3_000;
+const FIRST_PATIENCE_MS = 3_000;
 const MAX_PATIENCE_MS = 120_000;
-/** With the speed changed by so much, what was learned about mistakes is void. */
+/** With the speed changed by so much, and more where frames vary, what was learned about mistakes is void. */
 const OTHER_SPEED = 0.15;
+/** How much slower the machine may suddenly be for the point that is kept ready to be in time: from full speed to two fifths. */
+const SUDDEN = 2.5;
 
 /** How much of a surprise about a point's cost is believed, and which surprises are taken for something else. */
 const LEARNING = 0.5;
@@ -92,6 +98,8 @@ export class Controller {
   /** What each point costs in units of its figure, as learned. */
   readonly #scales: Float64Array;
   #seen: Seen[] = [];
+  /** The last few that came out while a network was loaded. */
+  #besideLoading: Seen[] = [];
   #wanted: number;
   #hint = 1;
   #hintUnit: number | undefined;
@@ -101,9 +109,7 @@ export class Controller {
   #barred: { readonly from: number; readonly untilMs: number; readonly slowness: number } | undefined;
   /** Frames in time since the floor was said to be too high; none is due before it was. */
   #inTimeSinceFloor = KEPT;
-  /** On a machine whose speed jumps about, a few quick frames say little: 1 to `MOST_CAUTION`. */
-  #caution = 1;
-  #cautionSinceMs = -Infinity;
+  readonly #variation = new Variation();
   /** Slowness just before the last move, where it was steady: what the next frames are compared with. */
   #before: { readonly slowness: number; readonly to: number } | undefined;
 
@@ -113,7 +119,7 @@ export class Controller {
     this.#rungs = ladder;
     this.#target = target;
     this.#scales = new Float64Array(ladder.length).fill(1);
-    this.#wanted = start ?? this.#best(1, 0, this.#aimMs);
+    this.#wanted = start ?? this.#best(1, 0);
   }
 
   /** Place on the ladder that frames should be worked on at. */
@@ -124,6 +130,12 @@ export class Controller {
   /** Speed of the machine in what the points were measured at; undefined before the first frame. */
   get speed(): number | undefined {
     return this.#seen.length === 0 ? undefined : 1 / this.#slowness(SLOW);
+  }
+
+  /** Place of a point that would be in time even if the machine were suddenly as slow as it ever gets; `wanted` where that is the cheapest already. */
+  get refuge(): number {
+    if (this.#seen.length === 0) return Math.min(this.#wanted, this.#best(SUDDEN, 0));
+    return Math.min(this.#wanted, this.#best(this.#slowness(SLOW) * SUDDEN, this.#restMs(SLOW)));
   }
 
   /** Speed of the CPU as something else than the ledger tells it, in any unit that stays the same: known before a frame shows it. */
@@ -142,13 +154,28 @@ export class Controller {
   }
 
   /** An inferred frame came out. @returns a move, where one is due; frames may go on at the old point until the new one is ready. */
-  observe({ atMs, point, serviceMs, latencyMs }: Sample): Decision | undefined {
+  observe({ atMs, point, serviceMs, latencyMs, isDisturbed = false }: Sample): Decision | undefined {
     const rung = this.#rungs[point]!;
     const slowness = (serviceMs / (rung.detectMs * this.#scales[point]!)) * this.#hint;
-    this.#seen.push({ atMs, point, slowness, restMs: Math.max(0, latencyMs - serviceMs) });
+    const seen = { atMs, point, slowness, restMs: Math.max(0, latencyMs - serviceMs) };
+    if (isDisturbed) return this.#disturbed(seen);
+    this.#besideLoading = [];
+    this.#seen.push(seen);
     if (this.#seen.length > KEPT) this.#seen.shift();
+    this.#variation.add(slowness);
     this.#learn(SURE);
     return this.#breach(atMs) ?? this.#trim(atMs) ?? this.#climb(atMs);
+  }
+
+  /** What a frame takes beside a network that is loaded tells nothing, unless it is far too late: then the machine has become slower. */
+  #disturbed(seen: Seen): Decision | undefined {
+    this.#besideLoading = [...this.#besideLoading.slice(1 - FAST), seen];
+    if (this.#besideLoading.length < FAST) return undefined;
+    const slowness = median(this.#besideLoading.map((one) => one.slowness)) / this.#hint;
+    const restMs = this.#target.kind === 'rate' ? 0 : median(this.#besideLoading.map((one) => one.restMs));
+    if (this.#expectedMs(seen.point, slowness, restMs) <= this.#target.ms * DISTURBED_BREACH) return undefined;
+    const to = this.#best(slowness, restMs);
+    return to < Math.min(seen.point, this.#wanted) ? this.#move(seen.atMs, to, 'breach', slowness, restMs) : undefined;
   }
 
   #breach(atMs: number): Decision | undefined {
@@ -159,8 +186,10 @@ export class Controller {
       this.#inTimeSinceFloor += 1;
       return undefined;
     }
-    const to = Math.min(this.#wanted, this.#best(slowness, restMs, this.#aimMs));
-    if (to < this.#wanted) return this.#move(atMs, to, 'breach', slowness, restMs);
+    // Where frames vary so much by themselves, two late ones are no news: what is usual decides, in `#trim`.
+    const isUsual = this.#framesHere() >= this.#fewFrames && slowness <= this.#slowness(this.#fewFrames) * this.#variation.factor;
+    const to = Math.min(this.#wanted, this.#best(slowness, restMs));
+    if (to < this.#wanted) return isUsual ? undefined : this.#move(atMs, to, 'breach', slowness, restMs);
     return this.#wanted === 0 ? this.#floor(slowness, restMs) : undefined;
   }
 
@@ -172,24 +201,29 @@ export class Controller {
     return this.#decision(0, 0, 'floor', slowness, restMs);
   }
 
+  /** Before frames are late: the usual one is close to the target, or the slow ones are over it. */
   #trim(atMs: number): Decision | undefined {
-    if (this.#framesHere() < SLOW) return undefined;
-    const slowness = this.#slowness(SLOW);
-    const restMs = this.#restMs(SLOW);
-    if (this.#expectedMs(this.#wanted, slowness, restMs) <= this.#aimMs * TRIM) return undefined;
-    const to = Math.min(this.#wanted, this.#best(slowness, restMs, this.#aimMs));
+    const few = this.#fewFrames;
+    if (this.#framesHere() < few) return undefined;
+    const slowness = this.#slowness(few);
+    const restMs = this.#restMs(few);
+    const usualMs = this.#expectedMs(this.#wanted, slowness, restMs);
+    const slowMs = this.#expectedMs(this.#wanted, slowness * this.#variation.factor, restMs);
+    if (usualMs <= this.#target.ms * TRIM && slowMs <= this.#target.ms * ROOM) return undefined;
+    const to = Math.min(this.#wanted, this.#best(slowness, restMs));
     return to < this.#wanted ? this.#move(atMs, to, 'slower', slowness, restMs) : undefined;
   }
 
   #climb(atMs: number): Decision | undefined {
     const here = this.#framesHere();
-    const sure = SURE * this.#cautionAt(atMs);
+    const few = this.#fewFrames;
+    const sure = Math.ceil((SURE * few) / SLOW);
     if (here < sure) return undefined;
-    const isSlow = here >= Math.max(SLOW, sure) && atMs - this.#lastMoveMs >= CLIMB_MS;
+    const isSlow = here >= few && atMs - this.#lastMoveMs >= (CLIMB_MS * few) / SLOW;
     // The slowest of the last few: a large step is only taken where each of them leaves the room.
-    const slowness = isSlow && sure === SURE ? this.#slowness(SLOW) : Math.max(...this.#last(sure).map((seen) => seen.slowness)) / this.#hint;
-    const restMs = this.#restMs(SURE);
-    const to = Math.min(this.#best(slowness, restMs, this.#aimMs), this.#barAt(atMs, slowness));
+    const slowness = isSlow ? this.#slowness(few) : Math.max(...this.#last(sure).map((seen) => seen.slowness)) / this.#hint;
+    const restMs = this.#restMs(sure);
+    const to = Math.min(this.#best(slowness, restMs), this.#barAt(atMs, slowness));
     if (to <= this.#wanted) return undefined;
     const gain = this.#expectedMs(to, slowness, 0) / this.#expectedMs(this.#wanted, slowness, 0) - 1;
     if (!isSlow && gain < LARGE) return undefined;
@@ -200,7 +234,7 @@ export class Controller {
   #barAt(atMs: number, slowness: number): number {
     const top = this.#rungs.length - 1;
     if (!this.#barred) return top;
-    if (isOtherSpeed(slowness, this.#barred.slowness)) {
+    if (this.#isOtherSpeed(slowness, this.#barred.slowness)) {
       this.#barred = undefined;
       this.#patienceMs = FIRST_PATIENCE_MS;
       return top;
@@ -223,22 +257,10 @@ export class Controller {
     return this.#decision(from, to, reason, slowness, restMs);
   }
 
-  /** Of late; it wears off by half. */
-  #cautionAt(atMs: number): number {
-    while (this.#caution > 1 && atMs - this.#cautionSinceMs > CAUTION_MS) {
-      this.#caution /= CAUTION;
-      this.#cautionSinceMs += CAUTION_MS;
-    }
-    return this.#caution;
-  }
-
-  /** A step up that is taken back soon asks for caution; one that is taken back at the same speed was a mistake. */
+  /** A step up that is taken back soon, at the same speed, was a mistake. */
   #regret(atMs: number, slowness: number): void {
     const up = this.#lastUp;
-    if (!up || atMs - up.atMs > REGRET_MS + this.#patienceMs / 2) return;
-    this.#caution = Math.min(MOST_CAUTION, this.#cautionAt(atMs) * CAUTION);
-    this.#cautionSinceMs = atMs;
-    if (isOtherSpeed(slowness, up.slowness)) return;
+    if (!up || atMs - up.atMs > REGRET_MS + this.#patienceMs / 2 || this.#isOtherSpeed(slowness, up.slowness)) return;
     this.#barred = { from: up.to, untilMs: atMs + this.#patienceMs, slowness };
     this.#patienceMs = Math.min(MAX_PATIENCE_MS, this.#patienceMs * 2);
     this.#lastUp = undefined;
@@ -277,12 +299,19 @@ export class Controller {
     return { to, reason, nowMs: this.#expectedMs(from, slowness, restMs), expectedMs: this.#expectedMs(to, slowness, restMs), speed: 1 / slowness };
   }
 
-  /** The best point whose time is within a limit; the cheapest where none is. */
-  #best(slowness: number, restMs: number, limitMs: number): number {
+  /** The best point whose usual frames keep the aim and whose slow ones the room; the cheapest where none does. */
+  #best(slowness: number, restMs: number): number {
+    const { ms } = this.#target;
+    const slow = slowness * this.#variation.factor;
     for (let place = this.#rungs.length - 1; place > 0; place -= 1) {
-      if (this.#expectedMs(place, slowness, restMs) <= limitMs) return place;
+      if (this.#expectedMs(place, slowness, restMs) <= ms * AIM && this.#expectedMs(place, slow, restMs) <= ms * ROOM_UP) return place;
     }
     return 0;
+  }
+
+  /** How many frames tell the usual time well enough for a small correction. */
+  get #fewFrames(): number {
+    return Math.ceil(SLOW * (1 + MORE_FRAMES * (this.#variation.factor - 1)));
   }
 
   #expectedMs(place: number, slowness: number, restMs: number): number {
@@ -302,11 +331,7 @@ export class Controller {
     return this.#seen.slice(-count);
   }
 
-  get #aimMs(): number {
-    return this.#target.ms * AIM;
+  #isOtherSpeed(a: number, b: number): boolean {
+    return Math.max(a, b) / Math.min(a, b) > (1 + OTHER_SPEED) * this.#variation.factor;
   }
-}
-
-function isOtherSpeed(a: number, b: number): boolean {
-  return Math.max(a, b) / Math.min(a, b) > 1 + OTHER_SPEED;
 }

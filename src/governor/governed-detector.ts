@@ -4,7 +4,7 @@ import type { Frame } from '../core/frame.js';
 import type { Governed, OperatingPointMove, OperatingPointReport } from '../core/operating-point.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
 import type { DetectResponse } from '../detector/detector-worker.js';
-import { Controller, type Decision } from './controller.js';
+import { Controller, type Decision, type Sample } from './controller.js';
 import { type CpuSpeedReader, SpeedChanges } from './cpu-speed.js';
 import type { OperatingPoint } from './operating-point.js';
 import { PointSwitch } from './point-switch.js';
@@ -12,6 +12,8 @@ import type { Target } from './target.js';
 
 /** How often the CPU's speed is read. */
 const READ_SPEED_EVERY_MS = 250;
+/** After a move, until a point for sudden need is loaded: the next move is often near, and loading takes time from frames. */
+const REFUGE_AFTER_MS = 1_000;
 
 export interface GovernedDetectorOptions {
   /** Cheapest first, see `buildLadder`. */
@@ -38,6 +40,7 @@ export class GovernedDetector implements Governed {
   readonly #speedChanges = new SpeedChanges();
   readonly #timer: NodeJS.Timeout;
   #decision: Decision | undefined;
+  #movedMs = -Infinity;
 
   private constructor(options: GovernedDetectorOptions, controller: Controller, points: PointSwitch) {
     this.#options = options;
@@ -78,8 +81,9 @@ export class GovernedDetector implements Governed {
   /** Infers a frame at the active point, and moves along the ladder where that is due. @throws AppError as `PointRunner.detect` */
   async detect(frame: Frame, thresholds: DecodeThresholds): Promise<{ readonly response: DetectResponse; readonly worker: string; readonly point: OperatingPointReport }> {
     const place = this.#switch.place;
+    const wasLoading = this.#switch.isLoading;
     const { response, worker } = await this.#switch.detect(frame, thresholds);
-    this.#observe(place, frame, response);
+    this.#observe({ point: place, isDisturbed: wasLoading || this.#switch.isLoading }, frame, response);
     return { response, worker, point: this.#report(place) };
   }
 
@@ -88,17 +92,28 @@ export class GovernedDetector implements Governed {
     await this.#switch.close();
   }
 
-  #observe(point: number, { firstByteMs, arrivedMs }: Frame, { startedMs, endedMs }: DetectResponse): void {
+  #observe(where: Pick<Sample, 'point' | 'isDisturbed'>, { firstByteMs, arrivedMs }: Frame, { startedMs, endedMs }: DetectResponse): void {
     const atMs = monotonicMs();
     const waitedMs = this.#options.countsWaiting ? 0 : startedMs - arrivedMs;
-    const decision = this.#controller.observe({ atMs, point, serviceMs: endedMs - startedMs, latencyMs: atMs - firstByteMs - waitedMs });
-    if (!decision) return;
+    const decision = this.#controller.observe({ ...where, atMs, serviceMs: endedMs - startedMs, latencyMs: atMs - firstByteMs - waitedMs });
+    if (!decision) {
+      if (atMs - this.#movedMs > REFUGE_AFTER_MS) this.#keepRefuge();
+      return;
+    }
     if (decision.reason === 'floor') {
       this.#tell(this.#switch.place, this.#switch.place, decision);
       return;
     }
+    this.#movedMs = atMs;
     this.#decision = decision;
     this.#switch.want(decision.to);
+  }
+
+  /** What is ready may be a little dearer than it should be, or as cheap as it likes: another is loaded for good reason only. */
+  #keepRefuge(): void {
+    const { refuge } = this.#controller;
+    const { ready, place } = this.#switch;
+    if (refuge < place && (ready === undefined || ready > refuge + 1)) this.#switch.keepReady(refuge);
   }
 
   #tellMove(from: number, to: number): void {

@@ -13,11 +13,11 @@ export interface PointSwitchOptions {
 }
 
 /**
- * Holds the network that runs and the one that comes next, and no third.
+ * Holds the network that runs and one more, and no third: the one that comes next, or one that is kept ready.
  *
  * A wanted point is prepared beside the active one, which goes on with the frames meanwhile; it takes over with the first frame after it
- * is warm. The one that it replaces stays until another is needed: the way back is taken at once. A frame ends on the network that it
- * began on.
+ * is warm. Where the other network that is loaded lies on the way (cheaper than the active one on the way down), it takes over at once and
+ * works until the wanted one is there. A frame ends on the network that it began on.
  */
 export class PointSwitch {
   readonly #options: PointSwitchOptions;
@@ -28,6 +28,8 @@ export class PointSwitch {
   #next: LoadedNetwork | undefined;
   #loading: Promise<void> | undefined;
   #isClosed = false;
+  /** Could not be kept ready: not tried again for that. */
+  readonly #unavailable = new Set<PointNetwork>();
 
   private constructor(options: PointSwitchOptions, active: LoadedNetwork) {
     this.#options = options;
@@ -40,12 +42,22 @@ export class PointSwitch {
   static async start(options: PointSwitchOptions): Promise<PointSwitch> {
     const point = options.points[options.first];
     assert(point, 'a switch begins at a point of its ladder');
-    return new PointSwitch(options, await LoadedNetwork.load(point.network));
+    return new PointSwitch(options, await LoadedNetwork.load(point.network, options.first));
   }
 
   /** Place of the point that the next frame is worked on at. */
   get place(): number {
     return this.#place;
+  }
+
+  /** Whether a network is being loaded, which takes time from frames that are worked on. */
+  get isLoading(): boolean {
+    return this.#loading !== undefined;
+  }
+
+  /** Place of the other point that could take over at once. */
+  get ready(): number | undefined {
+    return this.#next?.place;
   }
 
   /** How many networks are in memory, at most 2. */
@@ -64,6 +76,13 @@ export class PointSwitch {
     this.#advance();
   }
 
+  /** Prepares a point that may be wanted suddenly, while none is. */
+  keepReady(place: number): void {
+    const network = this.#network(place);
+    if (this.#wanted !== this.#place || this.#loading || this.#isClosed || this.#unavailable.has(network)) return;
+    if (network !== this.#active.network && network !== this.#next?.network) this.#load(place);
+  }
+
   /** Ends the workers, after what is being prepared. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -72,18 +91,31 @@ export class PointSwitch {
   }
 
   #advance(): void {
-    if (this.#wanted === this.#place || this.#loading || this.#isClosed) return;
+    if (this.#wanted === this.#place || this.#isClosed) return;
     const network = this.#network(this.#wanted);
-    if (network !== this.#active.network) {
-      if (network !== this.#next?.network) {
-        this.#load(this.#wanted);
-        return;
-      }
-      [this.#active, this.#next] = [this.#next, this.#active];
+    if (network === this.#active.network) {
+      this.#stand(this.#wanted);
+    } else if (network === this.#next?.network) {
+      this.#takeOver(this.#next, this.#wanted);
+    } else {
+      if (this.#next && this.#isOnTheWay(this.#next.place)) this.#takeOver(this.#next, this.#next.place);
+      if (!this.#loading) this.#load(this.#wanted);
     }
+  }
+
+  #isOnTheWay(place: number): boolean {
+    return this.#wanted < this.#place ? place < this.#place : place > this.#place && place < this.#wanted;
+  }
+
+  #takeOver(next: LoadedNetwork, place: number): void {
+    [this.#active, this.#next] = [next, this.#active];
+    this.#stand(place);
+  }
+
+  #stand(place: number): void {
     const from = this.#place;
-    this.#place = this.#wanted;
-    this.#options.onSwitched(from, this.#place);
+    this.#place = this.#active.place = place;
+    this.#options.onSwitched(from, place);
   }
 
   #load(place: number): void {
@@ -91,10 +123,11 @@ export class PointSwitch {
     this.#next = undefined;
     const load = async (): Promise<void> => {
       await old?.close();
-      this.#next = await LoadedNetwork.load(this.#network(place));
+      this.#next = await LoadedNetwork.load(this.#network(place), place);
     };
     this.#loading = load()
       .catch((error: unknown) => {
+        this.#unavailable.add(this.#network(place));
         this.#options.onFailed(place, toAppError(error));
         if (this.#wanted === place) this.#wanted = this.#place;
       })
@@ -108,17 +141,20 @@ export class PointSwitch {
 /** A runner, and how many frames it has: it is only closed when they are done. */
 class LoadedNetwork {
   readonly network: PointNetwork;
+  /** Of the points that it runs, the one that it was loaded for or worked at last. */
+  place: number;
   readonly #runner: PointRunner;
   #inWork = 0;
   #onIdle: () => void = () => undefined;
 
-  private constructor(network: PointNetwork, runner: PointRunner) {
+  private constructor(network: PointNetwork, place: number, runner: PointRunner) {
     this.network = network;
+    this.place = place;
     this.#runner = runner;
   }
 
-  static async load(network: PointNetwork): Promise<LoadedNetwork> {
-    return new LoadedNetwork(network, await network.prepare());
+  static async load(network: PointNetwork, place: number): Promise<LoadedNetwork> {
+    return new LoadedNetwork(network, place, await network.prepare());
   }
 
   async detect(...frame: Parameters<PointRunner['detect']>): ReturnType<PointRunner['detect']> {

@@ -5,7 +5,7 @@ import { governorReport } from '../../src/cli/bench/governor/governor-report.js'
 import { isSettling, scheduleLengthMs, speedAt, speedSchedule } from '../../src/cli/bench/governor/schedule.js';
 import { sizesOf } from '../../src/cli/governor/networks.js';
 
-const frame = (atMs: number, latencyMs: number, point?: string): BenchFrame => ({ atMs, latencyMs, point });
+const frame = (atMs: number, latencyMs: number, point?: string): BenchFrame => ({ atMs, latencyMs, readyMs: latencyMs / 2, point });
 const block = (frames: readonly BenchFrame[], pipeline: Block['pipeline'] = 'governed'): Block => ({ pipeline, frames, moves: [], dropped: 0 });
 
 describe('the schedule', () => {
@@ -57,6 +57,10 @@ describe('the figures', () => {
     });
   });
 
+  test('of the time until results were ready, where it is asked for', () => {
+    expect(latencyFigures([block([frame(0, 60), frame(1, 40), frame(2, 20)])], speedSchedule([100], 1000), 25, 'readyMs')).toMatchObject({ meanMs: 20, deadlineMisses: 1 / 3 });
+  });
+
   test('shares of points', () => {
     expect([...pointShares([block([frame(0, 1, 'a'), frame(1, 1, 'b'), frame(2, 1, 'b'), frame(3, 1)])])]).toEqual([
       ['a', 1 / 3],
@@ -89,6 +93,7 @@ test('the report is a page with its plots, and says that the speed is emulated',
     blocks,
     fixed: figures,
     governed: figures,
+    ready: latencyFigures(blocks, segments, 25, 'readyMs'),
     points: [{ name: 'm', detectMs: 10, frameMs: 10, every: 1, ap50: 0.5, share: 1 }],
     accuracyData: 'a video',
     loadBefore: 0,

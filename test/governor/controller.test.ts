@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { median } from '../../src/core/median.js';
 import { live, rungs } from './machine.js';
 
-const LADDER = rungs(14, 20, 1.12);
+const LADDER = rungs(14, 18, 1.12);
 const TARGET = { kind: 'latency', ms: 25 } as const;
 const late = (frames: readonly { latencyMs: number }[]) => frames.filter(({ latencyMs }) => latencyMs > TARGET.ms).length / frames.length;
 
@@ -33,15 +34,30 @@ describe('steps and ramps', () => {
     expect(late(frames)).toBeLessThan(0.01);
   });
 
-  test('latency stays within 15 % of its mean through steps and ramps', () => {
+  test('every second has its usual latency before results are held, through steps and ramps', () => {
     const speed = (atMs: number) => [1, 0.8, 0.6, 0.4, 0.6, 0.8, 1][Math.floor(atMs / 5000)] ?? 1;
     const { frames } = live({ ladder: LADDER, target: TARGET, noise: 0.02 }, 35_000, speed);
-    const medians = Array.from({ length: 35 }, (_, second) => {
+    for (let second = 0; second < 35; second += 1) {
       const of = frames.filter(({ atMs }) => Math.floor(atMs / 1000) === second).map(({ latencyMs }) => latencyMs);
-      return of.toSorted((a, b) => a - b)[of.length >> 1]!;
-    });
-    const mean = medians.reduce((sum, value) => sum + value, 0) / medians.length;
-    expect((Math.max(...medians) - Math.min(...medians)) / mean).toBeLessThan(0.15);
+      expect(median(of)).toBeLessThan(TARGET.ms * 0.92);
+    }
+  });
+
+  test('a network that is loaded beside frames is no slowness of the machine', () => {
+    const { controller } = live({ ladder: LADDER, target: TARGET }, 1000, () => 1);
+    const top = LADDER.length - 1;
+    for (let i = 0; i < 40; i += 1) {
+      expect(controller.observe({ atMs: 1000 + 40 * i, point: top, serviceMs: 24, latencyMs: 26, isDisturbed: true })).toBeUndefined();
+    }
+    // But far too late is far too late.
+    const decisions = [0, 1, 2].map((i) => controller.observe({ atMs: 3000 + 40 * i, point: top, serviceMs: 45, latencyMs: 47, isDisturbed: true }));
+    expect(decisions.map((decision) => decision?.reason)).toEqual([undefined, 'breach', undefined]);
+  });
+
+  test('the refuge is in time at two fifths of the speed', () => {
+    const { controller } = live({ ladder: LADDER, target: TARGET }, 1000, () => 1);
+    expect(2 + LADDER[controller.refuge]!.detectMs * 2.5).toBeLessThan(TARGET.ms);
+    expect(controller.refuge).toBeLessThan(controller.wanted);
   });
 
   test('says once that the floor is reached and frames are late all the same', () => {
@@ -99,7 +115,7 @@ describe('at a constant speed', () => {
         if (cheapestMs < TARGET.ms * 0.8) expect(late(settled)).toBeLessThan(0.05);
         const point = settled.at(-1)!.point;
         const threeUp = Math.min(LADDER.length - 1, point + 3);
-        if (threeUp === point + 3) expect(2 + (LADDER[threeUp]!.detectMs * truth[threeUp]!) / speed).toBeGreaterThan(TARGET.ms * 0.88 * 0.97);
+        if (threeUp === point + 3) expect(2 + (LADDER[threeUp]!.detectMs * truth[threeUp]!) / speed).toBeGreaterThan(TARGET.ms * 0.82 * 0.95);
       }),
       { numRuns: 60 },
     );

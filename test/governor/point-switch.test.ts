@@ -134,7 +134,7 @@ describe('a move', () => {
     await points.close();
   });
 
-  test('the newest wish counts, also while another is prepared', async () => {
+  test('the newest wish counts, also while another is prepared; what lies on the way works meanwhile', async () => {
     const bench = new Bench('a', 'b', 'c');
     const points = await bench.start(2);
     points.want(1);
@@ -144,7 +144,67 @@ describe('a move', () => {
     await settle();
     bench.finishLoad('a');
     await settle();
-    expect([points.place, bench.log]).toEqual([0, ['closed b', 'c>a']]);
+    expect([points.place, bench.log]).toEqual([0, ['c>b', 'closed c', 'b>a']]);
+    await points.close();
+  });
+
+  test('what does not lie on the way is left out', async () => {
+    const bench = new Bench('a', 'b', 'c');
+    const points = await bench.start(1);
+    points.want(0);
+    points.want(2);
+    await settle();
+    bench.finishLoad('a');
+    await settle();
+    bench.finishLoad('c');
+    await settle();
+    expect([points.place, bench.log]).toEqual([2, ['closed a', 'b>c']]);
+    await points.close();
+  });
+});
+
+describe('a point that is kept ready', () => {
+  test('takes over at once on the way to one that has to be loaded', async () => {
+    const bench = new Bench('a', 'b', 'c');
+    const points = await bench.start(2);
+    points.keepReady(0);
+    await settle();
+    expect([points.isLoading, points.ready]).toEqual([true, undefined]);
+    bench.finishLoad('a');
+    await settle();
+    expect([points.isLoading, points.ready, points.place]).toEqual([false, 0, 2]);
+    points.want(1);
+    expect([points.place, bench.log[0]]).toEqual([0, 'c>a']);
+    await settle();
+    bench.finishLoad('b');
+    await settle();
+    expect([points.place, points.ready, bench.log, bench.mostLoaded]).toEqual([1, 0, ['c>a', 'closed c', 'a>b'], 2]);
+    await points.close();
+  });
+
+  test('is not loaded while another is wanted, nor where its network runs already', async () => {
+    const bench = new Bench('small', 'large/2', 'large');
+    const points = await bench.start(2);
+    points.keepReady(1);
+    expect(points.isLoading).toBe(false);
+    points.want(0);
+    points.keepReady(1);
+    await settle();
+    bench.finishLoad('small');
+    await settle();
+    expect([points.place, points.ready]).toEqual([0, 2]);
+    await points.close();
+  });
+
+  test('and cannot be had is not asked for again', async () => {
+    const bench = new Bench('small', 'large');
+    const points = await bench.start(1);
+    points.keepReady(0);
+    await settle();
+    bench.loads.get('small')!.reject(new AppError('ERR_MODEL_CORRUPT', 'broken'));
+    await settle();
+    points.keepReady(0);
+    expect([points.isLoading, bench.log]).toEqual([false, ['small failed: ERR_MODEL_CORRUPT']]);
     await points.close();
   });
 });

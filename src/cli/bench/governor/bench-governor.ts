@@ -122,6 +122,7 @@ function figuresOf({ options, target, segments, blocks, points, emulation, loadB
     blocks,
     fixed: latencyFigures(of('fixed'), segments, target.ms),
     governed: latencyFigures(of('governed'), segments, target.ms),
+    ready: latencyFigures(of('governed'), segments, target.ms, 'readyMs'),
     points: points.ladder.map((point) => pointFigures(point, points, shares.get(point.name) ?? 0)),
     accuracyData: points.accuracy?.data ?? null,
     loadBefore,
@@ -140,7 +141,7 @@ async function report(figures: GovernorFigures, { json, out, cores }: GovernorBe
   else printFigures(figures, out);
 }
 
-function figuresJson({ fixed, governed, points, blocks, ...figures }: GovernorFigures, cores: number): Record<string, unknown> {
+function figuresJson({ fixed, governed, ready, points, blocks, ...figures }: GovernorFigures, cores: number): Record<string, unknown> {
   return {
     model: figures.model,
     target: figures.target,
@@ -155,6 +156,7 @@ function figuresJson({ fixed, governed, points, blocks, ...figures }: GovernorFi
     accuracy_data: figures.accuracyData,
     fixed: latencyJson(fixed),
     governed: latencyJson(governed),
+    governed_ready: latencyJson(ready),
     moves: blocks.filter(({ pipeline }) => pipeline === 'governed').map(({ moves }) => moves.map(({ atMs, ...move }) => ({ at_ms: Math.round(atMs), ...move }))),
     frames_dropped: { fixed: droppedOf(blocks, 'fixed'), governed: droppedOf(blocks, 'governed') },
     cores_used: cores,
@@ -172,12 +174,12 @@ function latencyJson({ frames, meanMs, stdMs, rangeOverMean, deadlineMisses }: L
 }
 
 function printFigures(figures: GovernorFigures, out: string | undefined): void {
-  const { fixed, governed, points } = figures;
+  const { fixed, governed, ready, points } = figures;
   print(`${figures.model}, target ${figures.target}, speeds ${figures.speeds.join(', ')} % ${figures.emulation}, ${figures.blocks.length} blocks of ${Math.round(scheduleLengthMs(figures.segments) / 1e3)} s by turns\n`);
-  const row = (name: string, of: (one: LatencyFigures) => string) => [name, of(fixed), of(governed)];
+  const row = (name: string, of: (one: LatencyFigures) => string) => [name, of(fixed), of(governed), of(ready)];
   print(
     textTable(
-      ['', 'fixed', 'governed'],
+      ['', 'fixed', 'governed', 'until ready'],
       [
         row('mean latency, ms', ({ meanMs }) => meanMs.toFixed(2)),
         row('std of medians of a second, ms', ({ stdMs }) => stdMs.toFixed(2)),

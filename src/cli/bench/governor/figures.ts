@@ -6,6 +6,8 @@ export interface BenchFrame {
   /** Since the block's schedule began. */
   readonly atMs: number;
   readonly latencyMs: number;
+  /** Of that until the results were there; then they are held until shortly before the target. */
+  readonly readyMs: number;
   /** Name of its operating point, where there is one. */
   readonly point: string | undefined;
 }
@@ -53,6 +55,8 @@ export interface GovernorFigures {
   readonly blocks: readonly Block[];
   readonly fixed: LatencyFigures;
   readonly governed: LatencyFigures;
+  /** Of the governed frames until their results were there: what the points do without the holding. */
+  readonly ready: LatencyFigures;
   readonly points: readonly PointFigures[];
   /** What accuracies were measured on; null where they weren't. */
   readonly accuracyData: string | null;
@@ -67,26 +71,29 @@ export const SETTLING_MS = 500;
 /** Of a second with fewer frames than this nothing is said. */
 const LEAST_FRAMES = 3;
 
+/** Which time of a frame. */
+type Measure = 'latencyMs' | 'readyMs';
+
 /** Median latency of each second of a block that has frames enough; the index is the second. */
-export function secondMedians({ frames }: Pick<Block, 'frames'>): (number | undefined)[] {
+export function secondMedians({ frames }: Pick<Block, 'frames'>, of: Measure = 'latencyMs'): (number | undefined)[] {
   const count = Math.floor(Math.max(-1, ...frames.map(({ atMs }) => atMs)) / 1e3) + 1;
   const seconds = Array.from({ length: count }, (): number[] => []);
-  for (const { atMs, latencyMs } of frames) seconds[Math.floor(atMs / 1e3)]?.push(latencyMs);
+  for (const frame of frames) seconds[Math.floor(frame.atMs / 1e3)]?.push(frame[of]);
   return seconds.map((latencies) => (latencies.length >= LEAST_FRAMES ? median(latencies) : undefined));
 }
 
 /** @param blocks of one pipeline. */
-export function latencyFigures(blocks: readonly Block[], segments: readonly SpeedSegment[], targetMs: number): LatencyFigures {
+export function latencyFigures(blocks: readonly Block[], segments: readonly SpeedSegment[], targetMs: number, of: Measure = 'latencyMs'): LatencyFigures {
   const frames = blocks.flatMap((block) => block.frames);
-  const medians = blocks.flatMap(secondMedians).filter((value) => value !== undefined);
+  const medians = blocks.flatMap((block) => secondMedians(block, of)).filter((value) => value !== undefined);
   const meanOfMedians = mean(medians);
   const settled = frames.filter(({ atMs }) => !isSettling(segments, atMs, SETTLING_MS));
   return {
     frames: frames.length,
-    meanMs: mean(frames.map(({ latencyMs }) => latencyMs)),
+    meanMs: mean(frames.map((frame) => frame[of])),
     stdMs: Math.sqrt(mean(medians.map((value) => (value - meanOfMedians) ** 2))),
     rangeOverMean: (Math.max(...medians) - Math.min(...medians)) / meanOfMedians,
-    deadlineMisses: settled.filter(({ latencyMs }) => latencyMs > targetMs).length / settled.length,
+    deadlineMisses: settled.filter((frame) => frame[of] > targetMs).length / settled.length,
   };
 }
 

@@ -7,6 +7,7 @@ import type { ModelStore } from '../../../model-store/store.js';
 import type { SpeedEmulation } from '../../../study/emulate-speed.js';
 import { createLog } from '../../log.js';
 import { Pipeline } from '../../pipeline.js';
+import { HOLD_STAGE } from '../../stages.js';
 import type { BenchFrame, Block } from './figures.js';
 import { scheduleLengthMs, speedAt, type SpeedSegment } from './schedule.js';
 
@@ -66,9 +67,11 @@ class BlockRecorder implements Sink {
   readonly frames: BenchFrame[] = [];
   readonly moves: Block['moves'][number][] = [];
 
-  deliver({ result, endToEndMs }: DeliveredFrame): void {
+  deliver({ result, endToEndMs, timings }: DeliveredFrame): void {
     const atMs = monotonicMs() - this.beginAtMs;
-    if (atMs >= 0) this.frames.push({ atMs, latencyMs: endToEndMs, point: result.operatingPoint?.name });
+    const held = timings.find(({ stage }) => stage === HOLD_STAGE);
+    const heldMs = held ? held.endedMs - held.startedMs : 0;
+    if (atMs >= 0) this.frames.push({ atMs, latencyMs: endToEndMs, readyMs: endToEndMs - heldMs, point: result.operatingPoint?.name });
   }
 
   moved(_stream: string, { from, to, reason }: OperatingPointMove): void {
