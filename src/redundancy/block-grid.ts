@@ -61,15 +61,14 @@ function blocksOf(grid: BlockGrid, cells: Float32Array, at: number, margin: numb
   };
 }
 
-/** The mask with every block marked that has a marked one beside it, in any of eight directions. */
-export function dilate({ columns, rows }: BlockGrid, mask: Uint8Array): Uint8Array {
+/** The mask with every block marked that has a marked one at most so many blocks away, in any of eight directions. */
+export function dilate({ columns, rows }: BlockGrid, mask: Uint8Array, blocks: number): Uint8Array {
   const wide = new Uint8Array(mask.length);
-  for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      if (mask[row * columns + column] === 0) continue;
-      for (let y = Math.max(0, row - 1); y <= Math.min(rows - 1, row + 1); y += 1) {
-        wide.fill(1, y * columns + Math.max(0, column - 1), y * columns + Math.min(columns, column + 2));
-      }
+  for (let at = mask.indexOf(1); at >= 0; at = mask.indexOf(1, at + 1)) {
+    const column = at % columns;
+    const row = (at - column) / columns;
+    for (let y = Math.max(0, row - blocks); y <= Math.min(rows - 1, row + blocks); y += 1) {
+      wide.fill(1, y * columns + Math.max(0, column - blocks), y * columns + Math.min(columns, column + blocks + 1));
     }
   }
   return wide;

@@ -35,11 +35,19 @@ interface Turn {
   isUsed: boolean;
 }
 
+/** Of a frame that wasn't looked at. */
+const UNSEEN = { action: 'inferred', reason: 'changed' } as const;
+
 /** A frame at the detector. */
 interface Work {
   readonly input: FrameResult;
-  readonly sight: Sight;
+  /** Absent where the gate didn't look. */
+  readonly sight: Sight | undefined;
   readonly context: StageContext;
+}
+
+interface SeenWork extends Work {
+  readonly sight: Sight;
 }
 
 /**
@@ -50,8 +58,8 @@ export class FrameRedundancy {
   readonly #detector: Stage;
   readonly #tile: TileWorker | undefined;
   readonly #gate: RedundancyGate;
-  readonly #sights = new WeakMap<Frame, Sight>();
-  #newest: Sight | undefined;
+  readonly #sights = new WeakMap<Frame, Sight | undefined>();
+  #newest: { readonly sight: Sight | undefined } | undefined;
   /** While a frame is let in with one. */
   #turn: Turn | undefined;
   /** Settles when the frame before has been decided on. */
@@ -84,15 +92,15 @@ export class FrameRedundancy {
 
   /** For each frame that comes in. */
   look(frame: Frame): void {
-    const sight = sightOf(frame);
+    const sight = this.#gate.looksAt(frame.ptsUs) ? sightOf(frame) : undefined;
     this.#sights.set(frame, sight);
-    this.#newest = sight;
+    this.#newest = { sight };
   }
 
   /** For a frame that was looked at: adds `detections` and `redundancy`. */
   async detect(input: FrameResult, context: StageContext): Promise<FrameResult> {
     const sight = this.#sights.get(input.frame);
-    assert(sight, `frame ${input.frame.sequence} comes to the detector without having passed the gate`);
+    assert(this.#sights.has(input.frame), `frame ${input.frame.sequence} comes to the detector without having passed the gate`);
     const work: Work = { input, sight, context };
     const decision = this.#undecided === 0 ? this.#decide(sight) : undefined;
     return decision ? this.#carryOut(work, decision, this.#turn) : this.#carryOutInOrder(work);
@@ -108,11 +116,12 @@ export class FrameRedundancy {
 
   /** The newest frame is the one that waits, wherever frames are dropped at all. */
   #expectsInference(): boolean {
-    return this.#newest !== undefined && this.#undecided === 0 && this.#decide(this.#newest)?.action === 'inferred';
+    return this.#newest !== undefined && this.#undecided === 0 && this.#decide(this.#newest.sight)?.action === 'inferred';
   }
 
   /** Undefined where it depends on an inference that isn't done. */
-  #decide(sight: Sight): Decision | undefined {
+  #decide(sight: Sight | undefined): Decision | undefined {
+    if (!sight) return UNSEEN;
     if (!this.#inWork) return this.#gate.decide(sight);
     return this.#isTileInWork ? undefined : this.#gate.decideByPixels(sight);
   }
@@ -143,12 +152,19 @@ export class FrameRedundancy {
     if (decision.action === 'inferred') {
       if (turn) turn.isUsed = true;
       this.#ageFrames = 0;
-      this.#gate.beginWhole(work.sight);
+      this.#begin(work);
       return this.#keepInWork(this.#infer(work, decision, turn !== undefined), false);
     }
+    const { sight } = work;
+    assert(sight, 'a frame that was not looked at is inferred whole');
     this.#ageFrames += 1;
-    if (decision.action === 'tile' && this.#tile) return this.#keepInWork(this.#inferTile(work, decision, this.#tile), true);
-    return this.#skip(work, decision);
+    if (decision.action === 'tile' && this.#tile) return this.#keepInWork(this.#inferTile({ ...work, sight }, decision, this.#tile), true);
+    return this.#skip({ ...work, sight }, decision);
+  }
+
+  #begin({ sight, input }: Work): void {
+    if (sight) this.#gate.beginWhole(sight);
+    else this.#gate.beginUnseen(input.frame.ptsUs);
   }
 
   #keepInWork(result: Promise<FrameResult>, isTile: boolean): Promise<FrameResult> {
@@ -165,7 +181,7 @@ export class FrameRedundancy {
     if (this.#inWork === settled) this.#inWork = undefined;
   }
 
-  #skip({ input, sight, context }: Work, decision: Decision): FrameResult {
+  #skip({ input, sight, context }: SeenWork, decision: Decision): FrameResult {
     const startMs = monotonicMs();
     const detections = this.#gate.skipped(sight, decision);
     if (decision.action === 'moved') context.part('move', startMs, monotonicMs());
@@ -183,7 +199,7 @@ export class FrameRedundancy {
     }
   }
 
-  async #inferTile(work: Work, decision: TileDecision, tile: TileWorker): Promise<FrameResult> {
+  async #inferTile(work: SeenWork, decision: TileDecision, tile: TileWorker): Promise<FrameResult> {
     const { input, sight } = work;
     const report = this.#report(decision, shareOf(tile.size, input.frame.format.size));
     const detections = await this.#findInTile(work, decision.tile, tile);
@@ -194,7 +210,7 @@ export class FrameRedundancy {
     return this.#infer(work, { action: 'inferred', reason: decision.reason }, false, report.inferredShare);
   }
 
-  async #findInTile({ input, sight, context }: Work, tile: Tile, { stage, bytes }: TileWorker): Promise<Detections | undefined> {
+  async #findInTile({ input, sight, context }: SeenWork, tile: Tile, { stage, bytes }: TileWorker): Promise<Detections | undefined> {
     try {
       const frame = tileFrame(input.frame, tile, bytes);
       const { detections } = await runWithTurn(stage, { ...input, frame }, context, false);

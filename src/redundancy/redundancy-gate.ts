@@ -3,6 +3,7 @@ import type { Size } from '../core/size.js';
 import { blockDifferences } from './block-difference.js';
 import { BLOCK_CELLS, type BlockArea, type BlockGrid, boundsOf, countMarked, dilate, gridOf, hasMarked, markBox } from './block-grid.js';
 import { disagreementsOf } from './box-disagreement.js';
+import { LookPace } from './look-pace.js';
 import { LossBudget } from './loss-budget.js';
 import { BoxMover } from './motion/box-mover.js';
 import { areComparable, type Sight, toCells } from './sight.js';
@@ -14,6 +15,8 @@ const SCENE_SHARE = 0.5;
 /** What a box may account for beside its own place: a share of its sides (shadows, limbs), and blocks. */
 const BOX_MARGIN = 0.3;
 const MARGIN_BLOCKS = 2;
+/** What was nothing may spread by so many blocks. */
+const NOTHING_BLOCKS = 2;
 /** What a tile shows around that which changed: a share of it, and pixels. A detector needs to see what is around an object. */
 const TILE_MARGIN_SHARE = 0.1;
 const TILE_MARGIN_PX = 12;
@@ -61,9 +64,11 @@ export class RedundancyGate {
   readonly #options: GateOptions;
   readonly #mover = new BoxMover();
   readonly #budget: LossBudget;
+  readonly #pace = new LookPace();
   #surroundings: Surroundings | undefined;
-  /** What the model saw last, place by place; absent before the first inference and after a failed one. */
+  /** What the model saw last, place by place; absent before the first inference, after a failed one, and where it was given a frame unseen. */
   #reference: Sight | undefined;
+  #isUnseen = false;
   #lastWhole: Sight | undefined;
   #lastInference: Sight | undefined;
   /** Of the last inference. */
@@ -92,10 +97,15 @@ export class RedundancyGate {
     return { lossRatePerS: this.#budget.ratePerS, flicker: this.#budget.flicker };
   }
 
+  /** For each frame, in order: whether `decide` needs to see it. One that is not looked at is inferred whole: looking has been of no use for a while. */
+  looksAt(ptsUs: number): boolean {
+    return this.#pace.isDue(ptsUs);
+  }
+
   /** Where time and pixels alone say that the whole picture has to be inferred; undefined where it depends on the boxes. */
   decideByPixels(sight: Sight): Decision | undefined {
     const [reference, lastWhole] = [this.#reference, this.#lastWhole];
-    if (!reference || !lastWhole || !areComparable(reference, sight)) return { action: 'inferred', reason: 'first' };
+    if (!reference || !lastWhole || !areComparable(reference, sight)) return { action: 'inferred', reason: this.#isUnseen ? 'changed' : 'first' };
     const ageMs = (sight.ptsUs - lastWhole.ptsUs) / 1e3;
     // A clock that was set back says nothing of an age.
     if (ageMs < 0 || ageMs >= this.#options.maxAgeMs) return { action: 'inferred', reason: 'age' };
@@ -125,14 +135,33 @@ export class RedundancyGate {
     const compared = this.#comparisons.get(sight);
     const isOutbreak = compared !== undefined && compared.changedShare > SCENE_SHARE;
     if (isOutbreak) this.#surroundingsOf(sight).usual.learnOutbreak(compared.differences);
+    if (compared) this.#pace.useless();
     this.#asked = isOutbreak ? undefined : compared;
     this.#lastWhole = sight;
     this.#begin(sight, sight);
   }
 
-  /** What the model found. Of several at once, the newest counts. */
-  seenWhole(sight: Sight, detections: Detections): void {
+  /** A frame goes to the model that wasn't looked at: nothing can be compared with it. */
+  beginUnseen(ptsUs: number): void {
+    this.#budget.frame(this.#weight, ptsUs);
+    this.#mover.forget();
+    this.#unlearnt = undefined;
+    this.#asked = undefined;
+    this.#isAnswer = false;
+    this.#hasSkipped = false;
+    this.#isUnseen = true;
+    this.#reference = undefined;
+    this.#lastWhole = undefined;
+    this.#lastInference = undefined;
+  }
+
+  /** What the model found. Of several at once, the newest counts. @param sight none of a frame that wasn't looked at. */
+  seenWhole(sight: Sight | undefined, detections: Detections): void {
     if (this.#lastInference !== sight) return;
+    if (!sight) {
+      this.#know(detections);
+      return;
+    }
     const compared = this.#asked;
     const before = this.#detections;
     const inferredBefore = this.#inferredBefore;
@@ -144,6 +173,7 @@ export class RedundancyGate {
   /** The model failed on a frame: nothing is known until it has seen one. */
   failed(): void {
     this.#reference = undefined;
+    this.#isUnseen = false;
   }
 
   /** The boxes of a frame of which the model saw a tile; undefined where it has to see the whole. */
@@ -155,6 +185,7 @@ export class RedundancyGate {
     const inferredBefore = this.#lastInference;
     this.#know(detections);
     this.#learnFrom(sight, before, inferredBefore, compared);
+    this.#pace.useful();
     this.#begin(sight, withTile(compared.reference, sight, tile));
     return detections;
   }
@@ -164,6 +195,7 @@ export class RedundancyGate {
     const compared = this.#comparisons.get(sight);
     if (compared) this.#surroundingsOf(sight).usual.learn(compared.differences, compared.changed);
     this.#hasSkipped = true;
+    this.#pace.useful();
     this.#budget.frame(this.#weight, sight.ptsUs);
     if (action !== 'moved') return this.#detections;
     if (compared) this.#budget.spend(this.#changedWeight(compared), msBetween(this.#lastInference, sight));
@@ -176,6 +208,7 @@ export class RedundancyGate {
     this.#inferredBefore = this.#lastInference;
     this.#isAnswer = this.#hasSkipped;
     this.#hasSkipped = false;
+    this.#isUnseen = false;
     this.#reference = reference;
     this.#lastInference = sight;
   }
@@ -260,7 +293,7 @@ export class RedundancyGate {
   #isExplained(compared: Comparison, isFollowed: boolean): boolean {
     if (this.#options.maxMovedMs === 0) return false;
     const { grid } = this.#surroundingsOf(compared.sight);
-    const explained = dilate(grid, dilate(grid, this.#knownAsNothing(compared)));
+    const explained = dilate(grid, this.#knownAsNothing(compared), NOTHING_BLOCKS);
     this.#mark(compared.sight, explained, this.#detections);
     if (isFollowed) this.#mark(compared.sight, explained, this.#mover.move(compared.sight));
     return compared.changed.every((flag, block) => flag === 0 || explained[block] === 1);

@@ -124,6 +124,82 @@ describe('a known object that moves', () => {
   });
 });
 
+describe('what the gate learns of its error', () => {
+  const share = (story: Story, finds: (i: number) => Detections): number => {
+    let movedFrames = 0;
+    for (let i = 1; i <= 120; i += 1) {
+      // To and fro, three pixels a frame.
+      const dx = 3 * Math.abs(20 - (i % 40));
+      if (story.see({ things: [moved(dx)] }, finds(dx)).decision.action === 'moved') movedFrames += 1;
+    }
+    return movedFrames / 120;
+  };
+
+  test('boxes that are where they were moved to are moved for most of the time; where the model finds them elsewhere, hardly ever', () => {
+    const right = new Story({ maxLoss: 0.01 });
+    right.see({ things: [moved(57)] }, detectionsOf([moved(57)]));
+    const rightShare = share(right, (dx) => detectionsOf([moved(dx)]));
+    // Turns up elsewhere, and is never where it was expected.
+    const wrong = new Story({ maxLoss: 0.01 });
+    wrong.see({ things: [moved(57)] }, detectionsOf([moved(57)]));
+    let asked = 0;
+    const wrongShare = share(wrong, (dx) => {
+      asked += 1;
+      return detectionsOf([asked % 2 === 0 ? moved(dx) : { ...moved(dx), y: THING.y - 45, height: 60 }]);
+    });
+    expect(rightShare).toBeGreaterThan(0.45);
+    expect(wrongShare).toBeLessThan(0.2);
+    expect(wrong.gate.learnt.lossRatePerS).toBeGreaterThan(5 * right.gate.learnt.lossRatePerS);
+  });
+
+  test('with no loss allowed what moves is inferred in every frame', () => {
+    const story = new Story({ maxLoss: 0 });
+    story.see({ things: [moved(57)] }, detectionsOf([moved(57)]));
+    expect(share(story, (dx) => detectionsOf([moved(dx)]))).toBe(0);
+  });
+});
+
+describe('a scene that changes as a whole for long', () => {
+  /** Pans for so many frames, then stands still. @returns what was looked at, and the decisions. */
+  function pan(frames: number, still: number): { readonly looks: readonly boolean[]; readonly words: readonly string[] } {
+    const gate = new RedundancyGate(OPTIONS);
+    const looks: boolean[] = [];
+    const words: string[] = [];
+    for (let i = 0; i < frames + still; i += 1) {
+      const ptsUs = 40e3 * i;
+      const isSeen = gate.looksAt(ptsUs);
+      looks.push(isSeen);
+      if (!isSeen) {
+        gate.beginUnseen(ptsUs);
+        gate.seenWhole(undefined, NO_DETECTIONS);
+        continue;
+      }
+      const sight = sightOfScene({ pan: 12 * Math.min(i, frames) }, ptsUs);
+      const decision = gate.decide(sight);
+      words.push(`${decision.action}:${decision.reason}`);
+      if (decision.action === 'inferred') {
+        gate.beginWhole(sight);
+        gate.seenWhole(sight, NO_DETECTIONS);
+      } else gate.skipped(sight, decision);
+    }
+    return { looks, words };
+  }
+
+  test('is looked at ever less often, and every frame that is not skipped is inferred', () => {
+    const { looks, words } = pan(80, 0);
+    expect(looks.slice(0, 9).every(Boolean)).toBe(true);
+    expect(looks.filter(Boolean).length).toBeLessThan(25);
+    expect(new Set(words.slice(1))).toEqual(new Set(['inferred:changed']));
+  });
+
+  test('is noticed to be still again within half a second', () => {
+    const { words, looks } = pan(60, 20);
+    expect(words.at(-1)).toBe('reused:static');
+    const firstReused = looks.length - [...words].reverse().findIndex((word) => word !== 'reused:static');
+    expect(40 * (firstReused - 60)).toBeLessThanOrEqual(500 + 3 * 40);
+  });
+});
+
 describe('a tile', () => {
   const other: Thing = { x: 260, y: 170, width: 30, height: 50, seed: 21 };
   const fresh: Thing = { x: 30, y: 40, width: 30, height: 50, seed: 22 };

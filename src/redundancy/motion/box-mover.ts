@@ -5,6 +5,8 @@ import { type BoxMatch, type BoxTemplate, matchTemplate, SMALL_DIFFERENCE, takeT
 
 /** Boxes that are looked for; the rest, less confident, keeps to its velocity. */
 const MAX_MATCHED_BOXES = 48;
+/** Work for a frame: as many cells are compared (some 0.2 ms) before the boxes that are left, the least confident, keep to their velocity. */
+const MAX_COMPARED_CELLS = 150_000;
 /** Another place has to fit that much better than the old one, grey levels: nothing moves for noise. */
 const LEAST_GAIN = 0.5;
 /** A match is believed where it explains so much of the template's contrast (those who walk change what they show); less will do where the old place explains nothing. */
@@ -53,7 +55,7 @@ export class BoxMover {
   #seen: Sight | undefined;
   #detections: Detections = NO_DETECTIONS;
   #boxes: MovingBox[] = [];
-  #last: Displacements | undefined;
+  #last: MovedBoxes | undefined;
 
   /** These detections were inferred in the frame of this sight: from now on they are moved. */
   seen(sight: Sight, detections: Detections): void {
@@ -65,6 +67,14 @@ export class BoxMover {
     }));
     this.#seen = sight;
     this.#detections = detections;
+    this.#last = undefined;
+  }
+
+  /** There is no box to move until something is seen again. */
+  forget(): void {
+    this.#seen = undefined;
+    this.#detections = NO_DETECTIONS;
+    this.#boxes = [];
     this.#last = undefined;
   }
 
@@ -80,7 +90,7 @@ export class BoxMover {
 
   /** Mean share of boxes found again in the last `move` by what they show, 0 to 1; 1 where there was none to find. */
   get matchedShare(): number {
-    const isMatched = this.#last?.isMatched;
+    const isMatched = this.#last?.displacements.isMatched;
     if (!isMatched || isMatched.length === 0) return 1;
     return isMatched.reduce((sum, flag) => sum + flag, 0) / isMatched.length;
   }
@@ -88,8 +98,10 @@ export class BoxMover {
   #moved(sight: Sight): MovedBoxes | undefined {
     const seen = this.#seen;
     if (!seen || !areComparable(seen, sight)) return undefined;
-    if (this.#last?.sight !== sight) this.#last = this.#measure(seen, sight);
-    return { ...shift(this.#detections, this.#last.cells, sight), displacements: this.#last };
+    if (this.#last?.displacements.sight === sight) return this.#last;
+    const displacements = this.#measure(seen, sight);
+    this.#last = { ...shift(this.#detections, displacements.cells, sight), displacements };
+    return this.#last;
   }
 
   #measure(seen: Sight, sight: Sight): Displacements {
@@ -97,10 +109,12 @@ export class BoxMover {
     const light = meanGrey(sight) - meanGrey(seen);
     const cells = new Float32Array(2 * this.#boxes.length);
     const isMatched = new Uint8Array(this.#boxes.length);
+    let comparedCells = 0;
     for (const [i, { template, velocityX, velocityY }] of this.#boxes.entries()) {
       const expectedX = velocityX * elapsedS;
       const expectedY = velocityY * elapsedS;
-      const match = template && matchTemplate(sight.thumbnail, template, expectedX, expectedY, light);
+      const match = template && comparedCells < MAX_COMPARED_CELLS ? matchTemplate(sight.thumbnail, template, expectedX, expectedY, light) : undefined;
+      comparedCells += match?.comparedCells ?? 0;
       isMatched[i] = template && match && isBelieved(match, template) ? 1 : 0;
       const [x, y] = isMatched[i] && match ? placeOf(match) : [expectedX, expectedY];
       cells[2 * i] = x;

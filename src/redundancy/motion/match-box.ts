@@ -40,6 +40,8 @@ export interface BoxMatch {
   /** Mean absolute difference at the best place, and where it was taken, grey levels. */
   readonly difference: number;
   readonly differenceUnmoved: number;
+  /** Work: cells that were compared for it. */
+  readonly comparedCells: number;
 }
 
 /**
@@ -80,12 +82,13 @@ export function matchTemplate(thumbnail: Thumbnail, template: BoxTemplate, expec
   const centreX = Math.round(expectedX);
   const centreY = Math.round(expectedY);
   const penalty = (x: number, y: number): number => DISTANCE_PENALTY * (((x - expectedX) / template.reach) ** 2 + ((y - expectedY) / template.reach) ** 2);
-  const cost = (x: number, y: number): number => scores.at(x, y) + penalty(x, y);
   let bestX = centreX;
   let bestY = centreY;
-  let best = cost(bestX, bestY);
+  let best = scores.at(bestX, bestY) + penalty(bestX, bestY);
   const consider = (x: number, y: number): void => {
-    const candidate = cost(x, y);
+    const distance = penalty(x, y);
+    if (distance >= best) return;
+    const candidate = scores.at(x, y, best - distance) + distance;
     if (candidate >= best) return;
     best = candidate;
     bestX = x;
@@ -105,6 +108,7 @@ export function matchTemplate(thumbnail: Thumbnail, template: BoxTemplate, expec
     dy: bestY + vertex(scores.at(bestX, bestY - 1), middle, scores.at(bestX, bestY + 1)),
     difference: middle,
     differenceUnmoved: scores.at(0, 0),
+    comparedCells: scores.comparedCells,
   };
 }
 
@@ -120,7 +124,39 @@ class PlaceScores {
     this.#light = Math.round(light);
   }
 
-  at(dx: number, dy: number): number {
+  comparedCells = 0;
+
+  /** @param limit a place that is worse need not be told how much worse: infinite. */
+  at(dx: number, dy: number, limit = Number.POSITIVE_INFINITY): number {
+    const { columns, rows } = this.#thumbnail;
+    const { left, top, stepX, stepY } = this.#template;
+    const right = left + dx + (this.#template.columns - 1) * stepX;
+    const bottom = top + dy + (this.#template.rows - 1) * stepY;
+    const isInside = left + dx >= 0 && top + dy >= 0 && right < columns && bottom < rows;
+    return isInside ? this.#inside(dx, dy, limit) : this.#cut(dx, dy);
+  }
+
+  #inside(dx: number, dy: number, limit: number): number {
+    const { cells, columns } = this.#thumbnail;
+    const { left, top, stepX, stepY, greys, columns: side } = this.#template;
+    const light = this.#light;
+    const most = limit * greys.length;
+    let sum = 0;
+    let i = 0;
+    for (let line = (top + dy) * columns + left + dx; i < greys.length; line += stepY * columns) {
+      const end = i + side;
+      for (let cell = line; i < end; i += 1, cell += stepX) {
+        const difference = cells[cell]! - greys[i]! - light;
+        sum += difference < 0 ? -difference : difference;
+      }
+      if (sum > most) break;
+    }
+    this.comparedCells += i;
+    return sum > most ? Number.POSITIVE_INFINITY : sum / greys.length;
+  }
+
+  /** Of the part that lies in the picture. */
+  #cut(dx: number, dy: number): number {
     const { columns, rows, cells } = this.#thumbnail;
     const { left, top, stepX, stepY, greys } = this.#template;
     const light = this.#light;
@@ -139,6 +175,7 @@ class PlaceScores {
         count += 1;
       }
     }
+    this.comparedCells += count;
     // Half out of the picture there is too little to compare.
     return 2 * count < greys.length ? Number.POSITIVE_INFINITY : sum / count;
   }
