@@ -11,11 +11,8 @@ const POST_PROCESSING = new Set(['decode', 'nms']);
 /** A late turn of the event loop serves what has become due meanwhile, in any order: what ends so soon after it was held up by it. */
 const TURN_MS = 3;
 
-/**
- * The probe of lateness asks so often, and is due again so long after it was late, with some slack for its timer. Late twice in a row, the
- * thread was found free at no moment between: it was catching up.
- */
-const JOIN_MS = 2.5;
+/** The probe of lateness has this resolution. */
+const JOIN_MS = 0.5;
 
 /** A frame's time, split without remainder: the entries of `components` sum to `totalMs`. */
 export interface DecomposedFrame {
@@ -47,6 +44,9 @@ export type ContentCost = (boxesBeforeNms: number) => number;
  * 3. Where it was with a worker: `content`, which is what its boxes usually cost; then `own-threads` and `off-cpu` for the share of the
  *    time that busy workers weren't let run.
  * 4. The stage's own: `queue`, `io`, `delivery` or `compute`.
+ *
+ * A source that is asked for its frames (a file) is another matter: whatever holds up the asking holds up all that follows, so there all
+ * lateness in the wait for a frame's bytes counts.
  *
  * Workers' shares of time off the processors are known per reading (some 20 ms) and spread evenly over it.
  */
@@ -92,6 +92,8 @@ interface NotRun {
 class RunTimeline {
   readonly halts: readonly Interval[];
   readonly collections: readonly Interval[];
+  /** Its source gives frames when it is asked for them. */
+  readonly isPulled: boolean;
   /** The main thread collected, or was late; what lies close together is one. */
   readonly #late: readonly Interval[];
   readonly #offCpu: readonly OffCpuRecord[];
@@ -99,7 +101,8 @@ class RunTimeline {
   /** Late turns of the main thread, which don't overlap. */
   readonly #turns: readonly MarkRecord[];
 
-  constructor({ marks, offCpu }: StudyRun) {
+  constructor({ marks, offCpu, end }: StudyRun) {
+    this.isPulled = end.pulled === true;
     const of = (kind: 'gc' | 'loop' | 'halt') => union(marks.filter((mark) => mark.kind === kind).map(({ at }) => at));
     this.halts = of('halt');
     this.collections = of('gc');
@@ -113,6 +116,11 @@ class RunTimeline {
   lateUntil(endMs: number): Interval[] {
     const mark = this.#late[firstEndingAfter(this.#late, endMs - TURN_MS)];
     return mark && mark[0] < endMs ? [[mark[0], Math.max(mark[1], endMs)]] : [];
+  }
+
+  /** All of the time in which it was late, and what ends with it. */
+  lateBefore(endMs: number): Interval[] {
+    return union([...this.lateUntil(endMs), ...this.#late]);
   }
 
   /** Of `within`, where the main thread was late: how long it wasn't let run. */
@@ -197,7 +205,7 @@ function decomposeFrame(frame: FrameRecord, timeline: RunTimeline, zeroMs: numbe
 
 function transportCauses(late: Interval, timeline: RunTimeline): Record<Cause, number> {
   const causes = noTime();
-  causes.io += awaited(late, causes, timeline, 'decoder');
+  causes.io += awaited(late, causes, timeline, { others: 'decoder', isAsked: timeline.isPulled });
   return causes;
 }
 
@@ -206,8 +214,9 @@ function spanCauses({ stage, at: [queued, started, ended], parts = [], worker }:
   const own = ownCause(stage);
   const inWorker = worker === undefined ? [] : split(union(parts.map(([, from, to]): Interval => [from, to])), union([[started, ended]])).inside;
   const onMain = split(union([[started, ended]]), inWorker).outside;
-  causes.queue += awaited([queued, started], causes, timeline, 'workers');
-  for (const wait of onMain) causes[own] += awaited(wait, causes, timeline, stage === 'source' ? 'decoder' : undefined);
+  causes.queue += awaited([queued, started], causes, timeline, { others: 'workers' });
+  const source: Awaited = stage === 'source' ? { others: 'decoder', isAsked: timeline.isPulled } : {};
+  for (const wait of onMain) causes[own] += awaited(wait, causes, timeline, source);
   const working = withoutHalts(inWorker, causes, timeline);
   const workedMs = lengthMs(working);
   const postMs = parts.reduce((sum, [name, from, to]) => (POST_PROCESSING.has(name) ? sum + (to - from) : sum), 0);
@@ -227,14 +236,19 @@ function ownCause(stage: string): Cause {
   return stage === 'deliver' || stage === 'client' ? 'delivery' : 'compute';
 }
 
+/** What the main thread waited for. */
+interface Awaited {
+  readonly others?: Threads;
+  /** It has to be asked for. */
+  readonly isAsked?: boolean;
+}
+
 /**
  * Books what held up a wait of the main thread, and gives the milliseconds that are left.
- *
- * @param others those who were waited for.
  */
-function awaited(wait: Interval, causes: Record<Cause, number>, timeline: RunTimeline, others: Threads | undefined): number {
+function awaited(wait: Interval, causes: Record<Cause, number>, timeline: RunTimeline, { others, isAsked = false }: Awaited): number {
   const running = withoutHalts(union([wait]), causes, timeline);
-  const { inside: late, outside: early } = split(running, timeline.lateUntil(wait[1]));
+  const { inside: late, outside: early } = split(running, isAsked ? timeline.lateBefore(wait[1]) : timeline.lateUntil(wait[1]));
   const { inside: collecting, outside: busy } = split(late, timeline.collections);
   const book = (notRun: NotRun): number => {
     causes['own-threads'] += notRun.ownMs;

@@ -58,7 +58,7 @@ const frameSchema = z.object({
   spans: z.array(spanSchema).min(1),
 });
 
-/** Something that happened to the main thread (`gc`, `loop`) or to the whole process (`halt`). */
+/** Something that happened to the main thread (`gc`; `loop`: it was late, or catching up) or to the whole process (`halt`). */
 const markSchema = z.object({
   type: z.literal('mark'),
   run: z.int(),
@@ -92,6 +92,8 @@ const endSchema = z.object({
   /** Of the machine's processors over the run, where it can be read. */
   stolenMs: ms.optional(),
   paced: z.boolean(),
+  /** Frames come when we ask for them, as those of files and folders; absent, and not so, where a network sends them. */
+  pulled: z.boolean().optional(),
 });
 
 /** What couldn't be tried, and why. */

@@ -153,7 +153,7 @@ describe('what a late main thread is charged with', () => {
     ['late because it collected', [gc(35, 45), loop(30, 50)], { io: 30, gc: 10, 'event-loop': 10 }],
     ['late since before the begin', [loop(-20, 50)], { 'event-loop': 50 }],
     ['late turns one after the other', [loop(20, 30), loop(30.2, 50)], { io: 20, 'event-loop': 30 }],
-    ['late again at the next probe: it was catching up', [loop(20, 30), loop(32, 50)], { io: 20, 'event-loop': 30 }],
+    ['late, and catching up without a break', [loop(20, 40), loop(40, 42.1), loop(42.1, 50)], { io: 20, 'event-loop': 30 }],
     ['late again later: it was free in between', [loop(10, 20), loop(30, 50)], { io: 30, 'event-loop': 20 }],
     ['late because it was not let run', [{ type: 'mark', run: 0, kind: 'loop', at: [30, 50], offCpu: 0.5 }], { io: 30, 'event-loop': 10, 'off-cpu': 10 }],
     ['late because our own threads had the processors', [{ type: 'mark', run: 0, kind: 'loop', at: [30, 50], offCpu: 0.5 }, offCpu([30, 50], 0.8)], { io: 30, 'event-loop': 10, 'own-threads': 8, 'off-cpu': 2 }],
@@ -162,6 +162,15 @@ describe('what a late main thread is charged with', () => {
   ] as [string, StudyRecord[], Record<string, number>][])('%s', (_, records, expected) => {
     const causes = causesOf(records);
     for (const [cause, ms] of Object.entries(causes)) expect(ms, cause).toBeCloseTo(expected[cause] ?? 0, 6);
+  });
+
+  test('a file that is asked for its frames late gives them late, and goes on for a moment', () => {
+    const asked = (pulled: boolean) => {
+      const run = runOf([loop(10, 40)], frame);
+      return decomposeRun({ ...run, end: { ...run.end, pulled } }, () => 0)[0]!.components.get('source')!;
+    };
+    expect(asked(true)).toMatchObject({ io: 20, 'event-loop': 30 });
+    expect(asked(false)).toMatchObject({ io: 50, 'event-loop': 0 });
   });
 
   test('whatever is seen, the pieces are the whole and none is negative', () => {

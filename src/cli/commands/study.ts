@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AppError } from '../../core/errors.js';
 import type { StreamDefinition } from '../../config/stream-definition.js';
 import { TextOutput } from '../../sinks/text-output.js';
+import { redactUrl } from '../../sources/redact.js';
 import { analyse, type StudyFigures } from '../../study/analyse.js';
 import { type PlannedRun, planInjection, planRuns } from '../../study/design.js';
 import { expectedOf, parseInjection } from '../../study/injection.js';
@@ -112,8 +113,8 @@ async function experiment(input: string, options: StudyOptions): Promise<{ recor
     {
       type: 'study',
       version: RECORDS_VERSION,
-      input,
-      command: commandLine(input, options),
+      input: redactUrl(input),
+      command: commandLine(redactUrl(input), options),
       seed: options.seed,
       injections: options.inject ?? [],
       detector,

@@ -126,6 +126,7 @@ function endRecord({ run, definitions }: RunRequest, { streams }: Pipeline, { th
     fps: Number(sum(({ fps }) => fps).toFixed(2)),
     ...(throttledMs === undefined ? {} : { throttledMs }),
     ...(stolenMs === undefined ? {} : { stolenMs }),
+    pulled: definitions.every(({ source }) => deliveryOf(source) === 'lossless'),
     paced: definitions.every(({ source }) => deliveryOf(source) === 'live' || ('realtime' in source && source.realtime === true)),
   };
 }
