@@ -3,9 +3,12 @@ import { FramePool } from '../../src/core/frame-pool.js';
 import { Frame, frameBytes, type CaptureTime, type FrameFormat, type Size } from '../../src/core/frame.js';
 import { fitImage } from '../../src/core/image-fit.js';
 import type { GuardReport } from '../../src/core/guard-report.js';
+import type { OperatingPointReport } from '../../src/core/operating-point.js';
+import type { RedundancyReport } from '../../src/core/redundancy-report.js';
 import type { DeliveredFrame, StageTiming } from '../../src/core/result.js';
 import type { SourceEvent } from '../../src/core/source.js';
-import type { GuardStats, StreamStats, StreamView, TimeSummary } from '../../src/core/stream-view.js';
+import type { GuardStats, RedundancyStats, StreamStats, StreamView, TimeSummary } from '../../src/core/stream-view.js';
+import type { FrameTracks } from '../../src/core/tracks.js';
 import { startServer, type LynceusServer, type ServerOptions } from '../../src/server/server.js';
 
 /** What a running stream would show and deliver, with the numbers chosen here. */
@@ -42,6 +45,8 @@ export interface FakeStream extends StreamView {
   drops: StreamStats['dropped'];
   /** Where the stream has a guard. */
   guard: GuardStats | undefined;
+  /** Where it has a redundancy gate. */
+  redundancy: RedundancyStats | undefined;
   readonly buffers: FramePool;
 }
 
@@ -58,6 +63,7 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
     delivered: 0,
     drops: [],
     guard: undefined,
+    redundancy: undefined,
     lastEvent: () => stream.event,
     reconnects: () => 2,
     reconnectReasons: () => [{ reason: 'ERR_SOURCE_TIMEOUT', count: 2 }],
@@ -71,6 +77,7 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
       stages: [{ stage: 'detect', queue: summary(stream.delivered, 0.4), service: summary(stream.delivered, 9), inFlight: 1 }],
       eventLoopDelay: summary(stream.delivered, 0.2),
       ...(stream.guard ? { guard: stream.guard } : {}),
+      ...(stream.redundancy ? { redundancy: stream.redundancy } : {}),
     }),
     describe: () => ({
       stream: name,
@@ -89,6 +96,9 @@ export interface FakeFrameOptions {
   readonly sourceSize?: Size;
   readonly format?: FrameFormat;
   readonly guard?: GuardReport;
+  readonly tracks?: FrameTracks;
+  readonly redundancy?: RedundancyReport;
+  readonly operatingPoint?: OperatingPointReport;
 }
 
 /** A patch on the first of two objects, which came back, and a box of a patch that was taken out. */
@@ -143,6 +153,9 @@ export function fakeDelivered(stream: FakeStream, frame: Frame, options: FakeFra
         boxesBeforeNms: 3 * count,
       },
       ...(options.guard ? { guard: options.guard } : {}),
+      ...(options.tracks ? { tracks: options.tracks } : {}),
+      ...(options.redundancy ? { redundancy: options.redundancy } : {}),
+      ...(options.operatingPoint ? { operatingPoint: options.operatingPoint } : {}),
     },
     timings: [timing('source', 0, 0, 1), timing('detect', 1, 1.5, 10.5)],
     endToEndMs: 10.5,

@@ -136,6 +136,39 @@ describe.skipIf(SKIP_REASON !== false)(`the viewer in Chromium${SKIP_REASON === 
     await page.screenshot({ path: process.env['LYNCEUS_GUARD_SCREENSHOT'] ?? join(profile, 'guard.png') });
   });
 
+  test('shows which boxes were not found in their frame, who is who, the operating point and what a gate spares; nothing of it where there is none', async () => {
+    const [watched, plain] = [camera('watched'), camera('plain')];
+    watched.redundancy = { frames: [{ action: 'reused', reason: 'static', count: 3 }, { action: 'inferred', reason: 'age', count: 1 }], avoidedInferences: 3, avoidedWorkShare: 0.754 };
+    const tracks = { ids: Int32Array.of(7, 12), isConfirmed: Uint8Array.of(1, 1), isCoasted: Uint8Array.of(0, 1), confirmedSoFar: 2 };
+    const redundancy = { action: 'moved', reason: 'motion', ageFrames: 2, inferredShare: 0 } as const;
+    await open([watched, plain]);
+    run(watched, { tracks, redundancy, operatingPoint: { index: 3, name: 'yolox-nano-320/2' } });
+    run(plain);
+    const front = card('watched');
+    await front.locator('.spared', { hasText: '75%' }).waitFor();
+    expect(await front.locator('.point').textContent()).toBe('yolox-nano-320/2');
+    expect(await front.locator('.known-line').innerText()).toMatch(/found in this frame.*known from before.*not seen, expected here.*way of the last 2 s/s);
+    await card('plain').locator('.found', { hasText: 'person, bicycle' }).waitFor();
+    for (const part of ['.known-line', '.spared-line', '.point-line']) expect(await card('plain').locator(part).isVisible(), part).toBe(false);
+    /** Of the left side of the first box, which nothing covers: the share that has the colour of the line. */
+    const drawn = (name: string) =>
+      page.evaluate((stream) => {
+        const canvas = document.querySelector<HTMLCanvasElement>(`[data-stream="${stream}"] .screen`)!;
+        const scale = Math.min(canvas.width / 768, canvas.height / 576);
+        const left = (canvas.width - 768 * scale) / 2 + 1.23 * scale;
+        const top = (canvas.height - 576 * scale) / 2;
+        const height = Math.round(50 * scale);
+        const { data } = canvas.getContext('2d')!.getImageData(Math.round(left) + 1, Math.round(top + 30 * scale), 1, height);
+        let coloured = 0;
+        for (let i = 0; i < data.length; i += 4) if (Math.max(data[i]!, data[i + 1]!, data[i + 2]!) - Math.min(data[i]!, data[i + 1]!, data[i + 2]!) > 60) coloured += 1;
+        return coloured / height;
+      }, name);
+    await expect.poll(() => drawn('plain')).toBe(1);
+    await expect.poll(() => drawn('watched')).toBeGreaterThan(0.3);
+    expect(await drawn('watched')).toBeLessThan(0.8);
+    await page.screenshot({ path: process.env['LYNCEUS_TRACKS_SCREENSHOT'] ?? join(profile, 'tracks.png') });
+  });
+
   test('says when a guard could not do its work', async () => {
     const stream = camera('yard');
     await open([stream]);

@@ -46,6 +46,11 @@ function several(number, one, many) {
   return `${number} ${number === 1 ? one : many}`;
 }
 
+/** "72": what a redundancy gate spares of the work of the model, in %. */
+export function sparedShare({ avoided_work_share: share }) {
+  return `${Math.round(100 * Math.max(0, share))}`;
+}
+
 /** "person × 3, car", most frequent first; undefined where there is nothing. */
 export function summary(detections) {
   const counts = new Map();

@@ -2,27 +2,40 @@ import { classColor, trackColor } from './colors.js';
 
 /** Dashes of a box that was found only after a patch was taken out, CSS pixels. */
 const RECOVERED_DASH = [9, 5];
+/** Of one that the model didn't look for in this frame: as it was found before, or moved with what it shows. */
+const KEPT_DASH = [5, 4];
+/** Of a followed object that was not found, where it is expected. */
+const COASTED_DASH = [2, 4];
+/** How a frame's boxes came about where the model didn't see it. */
+const KEPT = new Set(['reused', 'moved']);
 
 /**
- * Draws boxes over a picture; those that a guard brought back are dashed. Followed objects have a colour of their own.
+ * Draws boxes over a picture; those that weren't found in it are dashed. Followed objects have a colour of their own.
  *
  * @param {CanvasRenderingContext2D} context in device pixels
- * @param {object[]} detections with `bbox` in pixels of the source picture
+ * @param {{detections: object[], redundancy?: {action: string}}} frame with `bbox` in pixels of the source picture
  * @param {{x: number, y: number, scale: number, width: number, height: number}} place of the picture on the canvas, device pixels
  * @param {number} pixelRatio device pixels a CSS pixel
  * @returns {object[]} what `drawPlates` writes at them: label and score, the surest first
  */
-export function drawBoxes(context, detections, place, pixelRatio) {
-  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: boxColor(detection), text: boxText(detection), score: detection.score, isRecovered: detection.guard === 'recovered' }));
-  for (const box of boxes) strokeBox(context, box, pixelRatio, box.isRecovered ? RECOVERED_DASH : []);
+export function drawBoxes(context, { detections, redundancy }, place, pixelRatio) {
+  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: boxColor(detection), text: boxText(detection), score: detection.score, dash: dashOf(detection, redundancy) }));
+  for (const box of boxes) strokeBox(context, box, pixelRatio, box.dash);
   return boxes.sort((a, b) => b.score - a.score);
+}
+
+function dashOf({ coasted, guard }, redundancy) {
+  if (coasted) return COASTED_DASH;
+  if (guard === 'recovered') return RECOVERED_DASH;
+  return KEPT.has(redundancy?.action) ? KEPT_DASH : [];
 }
 
 function boxColor({ track_id: trackId, track_state: state, category_id: categoryId }) {
   return state === 'confirmed' ? trackColor(trackId) : classColor(categoryId);
 }
 
-function boxText({ label, score, guard, track_id: trackId, track_state: state }) {
+function boxText({ label, score, guard, coasted, track_id: trackId, track_state: state }) {
+  if (coasted) return `${trackId} ${label} not seen`;
   return `${state === 'confirmed' ? `${trackId} ` : ''}${label} ${Math.round(score * 100)}%${guard === 'recovered' ? ' recovered' : ''}`;
 }
 

@@ -86,7 +86,7 @@ export class Screen {
     context.fillStyle = '#05070a';
     context.fillRect(0, 0, width, height);
     if (!this.#shown) return;
-    const { image, detections, guard } = this.#shown;
+    const { image, guard } = this.#shown;
     const scale = Math.min(width / image.width, height / image.height);
     const place = { scale, width: image.width * scale, height: image.height * scale, x: (width - image.width * scale) / 2, y: (height - image.height * scale) / 2 };
     context.imageSmoothingQuality = 'high';
@@ -94,7 +94,7 @@ export class Screen {
     if (!this.#showBoxes) return;
     const { regions, suppressed } = guard ? drawGuard(context, this.#shown, place, devicePixelRatio) : { regions: [], suppressed: [] };
     this.#trails.draw(context, place, devicePixelRatio);
-    const boxes = drawBoxes(context, detections, place, devicePixelRatio);
+    const boxes = drawBoxes(context, this.#shown, place, devicePixelRatio);
     // Where there is no room for all, it says what is there rather than what isn't.
     drawPlates(context, [...regions, ...boxes, ...suppressed], place, devicePixelRatio);
   }

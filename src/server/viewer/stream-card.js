@@ -1,5 +1,5 @@
 import { stageColor } from './colors.js';
-import { count, duration, guardSummary, milliseconds, summary, words } from './format.js';
+import { count, duration, guardSummary, milliseconds, sparedShare, summary, words } from './format.js';
 import { Screen } from './screen.js';
 import { StageChart } from './stage-chart.js';
 
@@ -116,6 +116,7 @@ export class StreamCard {
     this.#parts.found.title = text;
     this.#drawGuard(frame);
     this.#drawPoint(frame);
+    this.#drawKey(frame);
     this.element.dataset.seq = frame.seq;
   }
 
@@ -135,6 +136,21 @@ export class StreamCard {
     const { 'point-line': line, point } = this.#parts;
     line.hidden = false;
     setText(point, operatingPoint.name);
+  }
+
+  /** What the lines of boxes mean, for a stream that has more than one kind. */
+  #drawKey({ redundancy, detections }) {
+    const { 'known-line': line, 'kept-key': kept, 'track-key': track } = this.#parts;
+    if (redundancy && kept.hidden) kept.hidden = line.hidden = false;
+    if (track.hidden && detections.some(({ track_state: state }) => state === 'confirmed')) track.hidden = line.hidden = false;
+  }
+
+  /** Only a stream with a redundancy gate has such a number. */
+  #drawSpared({ redundancy }) {
+    if (redundancy === undefined) return;
+    const { 'spared-line': line, spared } = this.#parts;
+    line.hidden = false;
+    setUnit(spared, sparedShare(redundancy), '%');
   }
 
   #drawReadings() {
@@ -185,6 +201,7 @@ export class StreamCard {
       drops.replaceChildren(element('li', { textContent: 'no numbers yet' }));
       return;
     }
+    this.#drawSpared(stats);
     setUnit(fps, stats.fps.toFixed(stats.fps < 100 ? 1 : 0), 'fps');
     times.tBodies[0].replaceChildren(
       ...stats.stages.map(({ stage, queue, service }, i) => row(stage, stageColor(this.#stageIndex(stage, i)), [queue, service])),
@@ -264,6 +281,6 @@ function element(tag, properties) {
 }
 
 function partsOf(card) {
-  const names = ['name', 'badge', 'about', 'enlarge', 'screen', 'notice', 'latency', 'age', 'fps', 'found', 'chart', 'times', 'drops', 'drop-share', 'guard-line', 'guard', 'point-line', 'point'];
+  const names = ['name', 'badge', 'about', 'enlarge', 'screen', 'notice', 'latency', 'age', 'fps', 'found', 'chart', 'times', 'drops', 'drop-share', 'guard-line', 'guard', 'point-line', 'point', 'spared-line', 'spared', 'known-line', 'kept-key', 'track-key'];
   return Object.fromEntries(names.map((name) => [name, card.querySelector(`.${name}`)]));
 }

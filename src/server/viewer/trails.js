@@ -16,8 +16,8 @@ export class Trails {
     // A stream that begins anew has no past.
     if (ptsMs < this.#lastPtsMs) this.#points.clear();
     this.#lastPtsMs = ptsMs;
-    for (const { track_id: id, track_state: state, bbox } of detections) {
-      if (state !== 'confirmed') continue;
+    for (const { track_id: id, track_state: state, coasted, bbox } of detections) {
+      if (state !== 'confirmed' || coasted) continue;
       const points = this.#points.get(id) ?? [];
       points.push({ x: bbox[0] + bbox[2] / 2, y: bbox[1] + bbox[3], ptsMs });
       if (points.length > MOST_POINTS) points.shift();
