@@ -51,10 +51,10 @@ export function sparedShare({ avoided_work_share: share }) {
   return `${Math.round(100 * Math.max(0, share))}`;
 }
 
-/** "person × 3, car", most frequent first; undefined where there is nothing. */
+/** "person × 3, car", most frequent first, of what was seen; undefined where there is nothing. */
 export function summary(detections) {
   const counts = new Map();
-  for (const { label } of detections) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const { label, coasted } of detections) if (!coasted) counts.set(label, (counts.get(label) ?? 0) + 1);
   if (counts.size === 0) return undefined;
   return [...counts].sort((a, b) => b[1] - a[1]).map(([label, number]) => (number > 1 ? `${label} × ${number}` : label)).join(', ');
 }

@@ -16,12 +16,12 @@ const KEPT = new Set(['reused', 'moved']);
  * @param {{detections: object[], redundancy?: {action: string}}} frame with `bbox` in pixels of the source picture
  * @param {{x: number, y: number, scale: number, width: number, height: number}} place of the picture on the canvas, device pixels
  * @param {number} pixelRatio device pixels a CSS pixel
- * @returns {object[]} what `drawPlates` writes at them: label and score, the surest first
+ * @returns {object[]} what `drawPlates` writes at them: label and score, the surest first, what isn't seen last
  */
 export function drawBoxes(context, { detections, redundancy }, place, pixelRatio) {
-  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: boxColor(detection), text: boxText(detection), score: detection.score, dash: dashOf(detection, redundancy) }));
+  const boxes = detections.map((detection) => ({ ...toScreen(detection.bbox, place), color: boxColor(detection), text: boxText(detection), weight: detection.coasted ? -1 : detection.score, dash: dashOf(detection, redundancy) }));
   for (const box of boxes) strokeBox(context, box, pixelRatio, box.dash);
-  return boxes.sort((a, b) => b.score - a.score);
+  return boxes.sort((a, b) => b.weight - a.weight);
 }
 
 function dashOf({ coasted, guard }, redundancy) {
