@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Session } from '../../src/inference/session.js';
+import { GRAPH_OPTIMIZATIONS, type SessionTuning, tuningOptions } from '../../src/inference/session-tuning.js';
 import { rejectionOf } from '../fixtures/failure.js';
 import { tempFolder } from '../fixtures/temp-folder.js';
 import { failingModel, floatInputModel, meanModel, writeModel } from '../fixtures/tiny-onnx.js';
@@ -49,6 +50,28 @@ describe('a prepared model', () => {
     await expect(session.run(new Uint8Array(48).fill(9))).rejects.toMatchObject({ code: 'ERR_INFERENCE_FAILED' });
     expect(Array.from((await session.run(new Uint8Array(48)))['row']!.data)).toEqual([1]);
     await session.release();
+  });
+});
+
+describe('how a session is made', () => {
+  test.each<[string, SessionTuning]>([
+    ['threads that spin', { spinning: true }],
+    ['without a memory arena', { memoryArena: false }],
+    ...GRAPH_OPTIMIZATIONS.map((optimization): [string, SessionTuning] => [`graph optimisation ${optimization}`, { optimization }]),
+  ])('%s: the same results', async (_, tuning) => {
+    const session = await Session.load({ modelPath: writeModel(folder, 'mean.onnx', meanModel()), threads: 2, tuning });
+    expect(Array.from((await session.run(flatFrame(new Uint8Array(48), 1, 2, 3)))['mean']!.data)).toEqual([1, 2, 3]);
+    await session.release();
+  });
+
+  test('in the words of onnxruntime, and as in every stream where nothing is said', () => {
+    const sleeping = { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } };
+    expect(tuningOptions({})).toEqual({ graphOptimizationLevel: 'all', enableCpuMemArena: true, extra: sleeping });
+    expect(tuningOptions({ spinning: true, memoryArena: false, optimization: 'none' })).toMatchObject({
+      graphOptimizationLevel: 'disabled',
+      enableCpuMemArena: false,
+      extra: { session: { intra_op: { allow_spinning: '1' } } },
+    });
   });
 });
 

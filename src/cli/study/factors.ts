@@ -168,7 +168,7 @@ function modelFactor(context: FactorContext): StudyFactor {
 function anchors(context: FactorContext): StudyFactor | undefined {
   const levels = variants(context, VARIANT_STEPS.anchors).map(({ id, head }) => {
     const kept = head.scales?.reduce((sum, scale) => sum + (scale.anchors?.length ?? 0), 0);
-    return modelLevel(kept ? `${kept} kept (${id})` : id, id);
+    return modelLevel(`${kept ? `${kept} kept` : 'pruned'} (${id})`, id);
   });
   return levels.length === 0 ? undefined : factor('anchors', 'all', levels);
 }
