@@ -2,12 +2,16 @@
 //
 //   node scripts/bench-redundancy.mjs <video> [--model ID] [--gt gt.txt] [--frames N] [--labels person,car] [--confidence 0.25] [--reference 0.4] [--json] [--out report.html]
 //
+//   node scripts/bench-redundancy.mjs <picture or video> --overhead [--model ID] [--frames N] [--json]
+//
 // Needs `npm run build`. Every frame is inferred once; the gate is then played through with each setting on the same frames, and what it would
 // have asked of the model is looked up (a tile is inferred where one is asked for). AP50 is against the ground truth (MOTChallenge's text, class
 // person) where there is one, else against the boxes of always inferring from --reference on. Nothing passes or fails here.
-import { readFile, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { parseArgs } from 'node:util';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
 import { lastValueFrom, tap } from 'rxjs';
 import { machine } from '../dist/cli/bench/machine.js';
 import { gateOptions, tileSize } from '../dist/cli/gate-stages.js';
@@ -18,14 +22,16 @@ import { Frame, frameBytes } from '../dist/core/frame.js';
 import { FramePool } from '../dist/core/frame-pool.js';
 import { loadDetector } from '../dist/detector/detector-session.js';
 import { evaluateMap50 } from '../dist/evaluation/map50.js';
+import { FrameRedundancy } from '../dist/redundancy/frame-redundancy.js';
 import { overlapOf } from '../dist/redundancy/overlap.js';
 import { RedundancyGate } from '../dist/redundancy/redundancy-gate.js';
 import { sightOf } from '../dist/redundancy/sight.js';
 import { tileFrame } from '../dist/redundancy/tile.js';
 import { drawPlot, Plot } from '../dist/report/plot.js';
 import { renderReport } from '../dist/report/report.js';
+import { findFfmpeg } from '../dist/sources/find-ffmpeg.js';
 
-const USAGE = 'usage: node scripts/bench-redundancy.mjs <video> [--model ID] [--gt gt.txt] [--frames N] [--labels NAMES] [--confidence C] [--reference C] [--json] [--out report.html]';
+const USAGE = 'usage: node scripts/bench-redundancy.mjs <video> [--model ID] [--gt gt.txt] [--frames N] [--labels NAMES] [--confidence C] [--reference C] [--json] [--out report.html]\n       node scripts/bench-redundancy.mjs <picture or video> --overhead [--model ID] [--frames N] [--json]';
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -36,6 +42,7 @@ const { values: options, positionals } = parseArgs({
     reference: { type: 'string', default: '0.4' },
     labels: { type: 'string' },
     only: { type: 'string' },
+    overhead: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
@@ -48,19 +55,14 @@ if (!video) {
 
 const DEFAULTS = gateOptions.parse({});
 const SETTINGS = [
-  ['frame gate alone', { maxMovedMs: 0, tiles: false }],
-  ['with tiles', { maxMovedMs: 0, tiles: true }],
-  ['loss 0.25 %', { maxLoss: 0.0025 }],
-  ['loss 0.5 %', { maxLoss: 0.005 }],
-  ['loss 1 %', { maxLoss: 0.01 }],
-  ['loss 2 %', { maxLoss: 0.02 }],
-  ['loss 4 %', { maxLoss: 0.04 }],
-  ['loss 8 %', { maxLoss: 0.08 }],
-  ['loss 1 %, no tiles', { maxLoss: 0.01, tiles: false }],
-  ['loss 1 %, tiles', { maxLoss: 0.01, tiles: true }],
-  ['loss 1 %, no tiles, 500 ms', { maxLoss: 0.01, maxMovedMs: 500, tiles: false }],
+  ['frame gate alone', { maxMovedMs: 0 }],
+  ['frame gate, tiles', { maxMovedMs: 0, tiles: true }],
+  ...[0.0025, 0.005, 0.01, 0.02, 0.04, 0.08].map((maxLoss) => [`loss ${100 * maxLoss} %`, { maxLoss }]),
+  [`loss ${100 * DEFAULTS.maxLoss} %, tiles`, { tiles: true }],
+  ['without a bound', { maxLoss: 1 }],
 ].map(([name, changes]) => ({ name, options: { ...DEFAULTS, ...changes } }));
 const SAME_OBJECT_IOU = 0.5;
+const BLOCK_FRAMES = 20;
 /** Links boxes of always inferring to objects: overlap, frames without it, least length. */
 const LINK_IOU = 0.3;
 const LINK_GAP_FRAMES = 5;
@@ -72,6 +74,11 @@ const { manifest } = model;
 const { width, height, fit, padValue } = manifest.input;
 const format = { size: { width, height }, fit, padValue };
 const thresholds = { ...manifest.defaults, ...(options.confidence && { confidenceThreshold: Number(options.confidence) }), maxDetections: 100 };
+
+if (options.overhead) {
+  await benchOverhead();
+  process.exit(0);
+}
 
 const whole = await loadDetector({ manifest, modelPath: model.preparedPath, threads: 2 });
 const tile = await loadTile();
@@ -104,11 +111,10 @@ async function loadTile() {
   return { size, ...(await loadDetector({ manifest: resized.manifest, modelPath: resized.preparedPath, threads: 2 })), found: new Map() };
 }
 
-async function readFrames() {
+async function readPictures(path, most) {
   const pool = new FramePool(4, frameBytes(format));
-  const source = await createSource({ name: 'bench', source: { kind: 'file', path: video }, stages: [] }, { format, pool });
+  const source = await createSource({ name: 'bench', source: { kind: 'file', path }, stages: [] }, { format, pool });
   const pictures = [];
-  const most = Number(options.frames);
   await lastValueFrom(
     source.frames$.pipe(
       tap((frame) => {
@@ -117,8 +123,12 @@ async function readFrames() {
       }),
     ),
   );
+  return pictures;
+}
+
+async function readFrames() {
   const read = [];
-  for (const frame of pictures) {
+  for (const frame of await readPictures(video, Number(options.frames))) {
     const startMs = performance.now();
     const detections = await detect(whole, frame);
     const endMs = performance.now();
@@ -140,16 +150,17 @@ async function play({ name, options: gate }) {
   const counts = {};
   const gateMs = [];
   const delivered = [];
+  const tiles = { frames: 0, boxes: 0, found: 0, overlap: 0 };
   let share = 0;
   let maxAgeMs = 0;
   let wholePtsUs = 0;
   for (const [index, { frame, detections, sight, sightMs }] of frames.entries()) {
     // Each setting sees sights of its own: nothing is remembered from another.
-    const own = { ...sight };
-    const clock = stopwatch(sightMs);
-    const decision = clock.time(() => redundancy.decide(own));
+    const own = redundancy.looksAt(frame.ptsUs) ? { ...sight } : undefined;
+    const clock = stopwatch(own ? sightMs : 0);
+    const decision = own ? clock.time(() => redundancy.decide(own)) : { action: 'inferred', reason: 'changed' };
     const inferWhole = () => {
-      clock.time(() => redundancy.beginWhole(own));
+      clock.time(() => (own ? redundancy.beginWhole(own) : redundancy.beginUnseen(frame.ptsUs)));
       clock.time(() => redundancy.seenWhole(own, detections));
       share += 1;
       wholePtsUs = frame.ptsUs;
@@ -162,6 +173,7 @@ async function play({ name, options: gate }) {
       share += (tile.size.width * tile.size.height) / (width * height);
       const inTile = await findInTile(frame, index, decision.tile, clock);
       found = clock.time(() => redundancy.seenTile(own, decision.tile, inTile));
+      if (found) compareTile(tiles, frame, decision.tile, found, detections);
       if (!found) {
         action = 'inferred';
         found = inferWhole();
@@ -186,6 +198,7 @@ async function play({ name, options: gate }) {
     longest_age_ms: round(maxAgeMs, 1),
     actions: counts,
     learnt: redundancy.learnt,
+    ...(tiles.frames > 0 && { tiles: { frames: tiles.frames, boxes: tiles.boxes, recall: round(tiles.found / Math.max(1, tiles.boxes), 3), mean_iou: round(tiles.overlap / Math.max(1, tiles.found), 3) } }),
     gate_ms: quantiles(gateMs),
   };
 }
@@ -196,6 +209,24 @@ async function findInTile(frame, index, place, clock) {
   const part = clock.time(() => tileFrame(frame, place, bytes));
   if (!tile.found.has(key)) tile.found.set(key, await detect(tile, part));
   return tile.found.get(key);
+}
+
+/** Of the boxes that the whole picture shows with their middle in the tile, from --reference on: how many the tile shows too, and where. */
+function compareTile(sums, { fit: { scaleX, scaleY, padX, padY } }, place, found, detections) {
+  sums.frames += 1;
+  for (let i = 0; i < detections.count; i += 1) {
+    if (detections.confidence[i] < Number(options.reference)) continue;
+    const [left, top, right, bottom] = detections.xyxy.subarray(4 * i, 4 * i + 4);
+    const x = ((left + right) / 2) * scaleX + padX - place.left;
+    const y = ((top + bottom) / 2) * scaleY + padY - place.top;
+    if (x < 0 || y < 0 || x >= place.width || y >= place.height) continue;
+    let most = 0;
+    for (let j = 0; j < found.count; j += 1) if (found.classId[j] === detections.classId[i]) most = Math.max(most, overlapOf(found.xyxy, j, detections.xyxy, i));
+    sums.boxes += 1;
+    if (most < SAME_OBJECT_IOU) continue;
+    sums.found += 1;
+    sums.overlap += most;
+  }
 }
 
 function stopwatch(startMs) {
@@ -295,20 +326,28 @@ function print() {
   console.log(`${report.video}, ${report.frames} frames at ${report.frame_rate_fps} a second, ${report.model}, confidence ${report.confidence}; AP50 against ${report.against}`);
   console.log(`always inferring: AP50 ${reference.ap50}, ${reference.detected} of ${reference.objects} objects found, ${reference.inference_ms.median} ms an inference (2 threads)\n`);
   const percent = (value) => (100 * value).toFixed(1);
-  const rows = results.map((one) => [one.name, percent(one.avoided_inferences), percent(one.avoided_work), percent(one.ap50), percent(one.ap50_change), `${one.first_detection_delay_ms.mean}`, `${one.first_detection_delay_ms.max}`, `${one.longest_age_ms}`, one.learnt.lossRatePerS.toFixed(3), one.learnt.flicker.toFixed(3), one.gate_ms.median.toFixed(2), one.gate_ms.p99.toFixed(2), Object.entries(one.actions).map(([key, count]) => `${count} ${key}`).join(', ')]);
-  console.log(textTable(['setting', 'inferences avoided %', 'work avoided %', 'AP50', 'change', 'delay ms', 'max', 'age ms', 'rate', 'flicker', 'gate ms', 'p99', 'frames'], rows));
+  const rows = results.map((one) => [one.name, percent(one.avoided_inferences), percent(one.avoided_work), percent(one.ap50), percent(one.ap50_change), `${one.first_detection_delay_ms.mean}`, `${one.first_detection_delay_ms.max}`, `${one.longest_age_ms}`, one.learnt.lossRatePerS.toFixed(2), percent(one.learnt.flicker), one.gate_ms.median.toFixed(2), one.gate_ms.p99.toFixed(2)]);
+  console.log(textTable(['setting', 'inferences avoided %', 'work avoided %', 'AP50', 'change', 'delay ms', 'max', 'age ms', 'loss rate /s', 'flicker %', 'gate ms', 'p99'], rows));
+  for (const { name, actions } of results) console.log(`${name}: ${Object.entries(actions).map(([key, count]) => `${count} ${key}`).join(', ')}`);
+  for (const { name, tiles } of results) if (tiles) console.log(`${name}: of ${tiles.boxes} boxes that the whole picture shows in ${tiles.frames} tiles they show ${percent(tiles.recall)} % (IoU ${tiles.mean_iou})`);
 }
 
 function page() {
-  const points = results.map(({ name, avoided_work, ap50, first_detection_delay_ms: { mean } }) => ({ name, avoided: 100 * avoided_work, ap50: 100 * ap50, delay: mean }));
-  const plot = (y, label, extra = []) =>
+  const points = results.map(({ name, options: { maxLoss, maxMovedMs, tiles }, avoided_work, ap50, first_detection_delay_ms: { mean } }) => ({ name, avoided: 100 * avoided_work, ap50: 100 * ap50, delay: mean, isCurve: maxMovedMs > 0 && !tiles, maxLoss }));
+  const curve = points.filter(({ isCurve }) => isCurve).toSorted((a, b) => a.maxLoss - b.maxLoss);
+  const plot = (y, label, extra = [], domain = undefined) =>
     drawPlot({
       x: { label: 'work avoided, % of inferring every frame →', domain: [0, 100], grid: true },
-      y: { label, grid: true, nice: true },
-      color: { legend: true },
-      marks: [...extra, Plot.dot(points, { x: 'avoided', y, fill: 'name', r: 5, symbol: 'circle' })],
+      y: { label, grid: true, nice: true, ...(domain && { domain }) },
+      color: { legend: true, domain: ['careful to bold: maxLoss', 'other settings'], range: ['#1d4ed8', '#737373'] },
+      marks: [
+        ...extra,
+        Plot.line(curve, { x: 'avoided', y, stroke: '#1d4ed8', strokeOpacity: 0.5 }),
+        Plot.dot(points, { x: 'avoided', y, fill: ({ isCurve }) => (isCurve ? 'careful to bold: maxLoss' : 'other settings'), r: 5 }),
+        Plot.text(points, { x: 'avoided', y, text: 'name', dx: 5, dy: -6, rotate: -35, textAnchor: 'start', fontSize: 9 }),
+      ],
     });
-  const standard = results.find(({ options: { maxMovedMs, tiles, maxAgeMs } }) => maxMovedMs === DEFAULTS.maxMovedMs && tiles === DEFAULTS.tiles && maxAgeMs === DEFAULTS.maxAgeMs) ?? results[0];
+  const standard = results.find(({ options: setting }) => Object.keys(DEFAULTS).every((key) => setting[key] === DEFAULTS[key])) ?? results[0];
   const ap50 = (value) => (100 * value).toFixed(1);
   return renderReport({
     title: `Redundancy: ${report.video}`,
@@ -317,8 +356,107 @@ function page() {
     facts: [['model', report.model], ['frames', `${report.frames} at ${report.frame_rate_fps} a second`], ['against', report.against], ['confidence', `${report.confidence}`], ['machine', `${report.machine.cpu}, ${report.machine.cores} cores, Node ${report.machine.node}, onnxruntime ${report.machine.onnxruntime}`]],
     sections: [
       { title: 'Work and accuracy', blocks: [{ kind: 'plot', markup: plot('ap50', '↑ AP50, %', [Plot.ruleY([100 * always.ap50], { stroke: '#c2410c', strokeDasharray: '4 3' })]), caption: 'The dashed line is always inferring.' }] },
-      { title: 'Work and time to first detection', blocks: [{ kind: 'plot', markup: plot('delay', '↑ later than always inferring, mean, ms'), caption: 'New objects: from when always inferring finds them.' }] },
-      { title: 'Settings', blocks: [{ kind: 'table', header: ['setting', 'inferences avoided %', 'work avoided %', 'AP50 %', 'delay ms, mean', 'max', 'gate ms, median', 'p99'], rows: results.map((one) => [one.name, ap50(one.avoided_inferences), ap50(one.avoided_work), ap50(one.ap50), one.first_detection_delay_ms.mean, one.first_detection_delay_ms.max, one.gate_ms.median, one.gate_ms.p99]) }] },
+      { title: 'Work and time to first detection', blocks: [{ kind: 'plot', markup: plot('delay', '↑ later than always inferring, mean, ms', [], [0, Math.max(10, ...points.map(({ delay }) => delay))]), caption: 'New objects: from when always inferring finds them.' }] },
+      { title: 'Settings', blocks: [{ kind: 'table', header: ['setting', 'inferences avoided %', 'work avoided %', 'AP50 %', 'delay ms, mean', 'max', 'gate ms, median', 'p99'], rows: results.map((one) => [one.name, ap50(one.avoided_inferences), ap50(one.avoided_work), ap50(one.ap50), one.first_detection_delay_ms.mean, one.first_detection_delay_ms.max, one.gate_ms.median.toFixed(2), one.gate_ms.p99.toFixed(1)]) }] },
     ],
   });
+}
+
+/**
+ * What the gate costs where it can't spare anything: the detector alone and with a gate, by turns on the same frames, in this process.
+ * Of a picture a pan is made, so that everything changes from frame to frame.
+ */
+async function benchOverhead() {
+  const detector = await loadDetector({ manifest, modelPath: model.preparedPath, threads: 2 });
+  const pictures = await readPictures(await panOver(video), Number(options.frames));
+  let calledMs = 0;
+  let answeredMs = 0;
+  const stage = {
+    kind: 'detector.yolo',
+    concurrency: 1,
+    close: () => undefined,
+    async process(input) {
+      calledMs = performance.now();
+      const detections = await detect(detector, input.frame);
+      answeredMs = performance.now();
+      return { ...input, detections };
+    },
+  };
+  const context = { part: () => undefined };
+  const redundancy = new FrameRedundancy({ ...DEFAULTS, detector: stage });
+  const gateMs = [];
+  const actions = {};
+  const alone = async (block) => {
+    for (const frame of block) await stage.process({ frame }, context);
+  };
+  const gated = async (block) => {
+    for (const frame of block) {
+      const startMs = performance.now();
+      redundancy.look(frame);
+      const result = await redundancy.detect({ frame }, context);
+      const { action, reason } = result.redundancy;
+      actions[`${action}:${reason}`] = (actions[`${action}:${reason}`] ?? 0) + 1;
+      if (action === 'inferred') gateMs.push(calledMs - startMs + performance.now() - answeredMs);
+    }
+  };
+  await alone(pictures.slice(0, BLOCK_FRAMES));
+  const pairs = [];
+  for (let at = 0; at + BLOCK_FRAMES <= pictures.length; at += BLOCK_FRAMES) {
+    const block = pictures.slice(at, at + BLOCK_FRAMES);
+    // Who goes first changes from pair to pair.
+    const order = pairs.length % 2 === 0 ? ['alone', 'gated'] : ['gated', 'alone'];
+    const pair = {};
+    for (const name of order) pair[name] = await spentBy(() => (name === 'alone' ? alone(block) : gated(block)));
+    pairs.push(pair);
+  }
+  const ratio = (what) => quantiles(pairs.map((pair) => pair.gated[what] / pair.alone[what]), 4);
+  const figures = {
+    source: basename(video),
+    model: manifest.id,
+    frames: pairs.length * BLOCK_FRAMES,
+    alone_ms: round(quantiles(pairs.map(({ alone: { wallMs } }) => wallMs / BLOCK_FRAMES)).median, 3),
+    wall_ratio: ratio('wallMs'),
+    cpu_ratio: ratio('cpuMs'),
+    gate_ms: { mean: round(gateMs.reduce((sum, value) => sum + value, 0) / Math.max(1, gateMs.length), 4), ...quantiles(gateMs, 4) },
+    actions,
+    machine: machine(),
+  };
+  if (options.json) console.log(JSON.stringify(figures, null, 2));
+  else printOverhead(figures);
+}
+
+function printOverhead({ source, model: id, frames: count, alone_ms, wall_ratio, cpu_ratio, gate_ms, actions }) {
+  const percent = (value) => `${(100 * (value - 1)).toFixed(1)} %`;
+  console.log(`${source}, ${count} frames, ${id}: ${alone_ms} ms a frame without a gate; with it ${Object.entries(actions).map(([key, n]) => `${n} ${key}`).join(', ')}`);
+  console.log(
+    textTable(
+      ['by turns, blocks of ' + BLOCK_FRAMES, 'more'],
+      [
+        ['time, median', percent(wall_ratio.median)],
+        ['CPU time, median', percent(cpu_ratio.median)],
+        ['gate itself, mean', `${gate_ms.mean} ms`],
+        ['of a frame without', `${((100 * gate_ms.mean) / alone_ms).toFixed(2)} %`],
+        ['gate itself, median', `${gate_ms.median} ms`],
+        ['gate itself, p99', `${gate_ms.p99} ms`],
+      ],
+    ),
+  );
+}
+
+async function spentBy(work) {
+  const cpu = process.cpuUsage();
+  const startMs = performance.now();
+  await work();
+  const wallMs = performance.now() - startMs;
+  const { user, system } = process.cpuUsage(cpu);
+  return { wallMs, cpuMs: (user + system) / 1e3 };
+}
+
+/** A video that goes to and fro over a picture, 12 pixels a frame; a video stays what it is. */
+async function panOver(path) {
+  if (!/\.(jpe?g|png|webp)$/i.test(path)) return path;
+  const pan = join(await mkdtemp(join(tmpdir(), 'pan-')), 'pan.mp4');
+  const crop = "scale=1920:-2,crop=640:480:x='abs(mod(12*n,2*(iw-ow))-(iw-ow))':y='(ih-oh)/2'";
+  await promisify(execFile)(findFfmpeg().ffmpegPath, ['-loglevel', 'error', '-y', '-loop', '1', '-framerate', '25', '-i', path, '-vf', crop, '-frames:v', options.frames, '-pix_fmt', 'yuv420p', '-preset', 'veryfast', pan]);
+  return pan;
 }

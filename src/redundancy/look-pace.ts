@@ -34,14 +34,14 @@ export class LookPace {
     return true;
   }
 
-  /** A frame was compared and had to be inferred for what it shows. */
+  /** A frame was compared, much of it has changed, and it had to be inferred for that. */
   useless(): void {
     this.#uselessInARow += 1;
     if (this.#uselessInARow < PATIENCE_FRAMES) return;
     this.#pause = this.#pause === 0 ? 1 : Math.min(MOST_UNSEEN_FRAMES, 2 * this.#pause);
   }
 
-  /** A frame was compared and could do without an inference. */
+  /** A frame was compared and little has changed, or it could do without an inference. */
   useful(): void {
     this.#uselessInARow = 0;
     this.#pause = 0;

@@ -12,6 +12,8 @@ import { UsualChange } from './usual-change.js';
 
 /** Beyond, the picture has changed as a whole and no box of before is of use. */
 const SCENE_SHARE = 0.5;
+/** Where so much changes frame by frame and has to be inferred, it is looked less often; what passes by at one place isn't meant. */
+const RESTLESS_SHARE = 0.25;
 /** What a box may account for beside its own place: a share of its sides (shadows, limbs), and blocks. */
 const BOX_MARGIN = 0.3;
 const MARGIN_BLOCKS = 2;
@@ -135,7 +137,8 @@ export class RedundancyGate {
     const compared = this.#comparisons.get(sight);
     const isOutbreak = compared !== undefined && compared.changedShare > SCENE_SHARE;
     if (isOutbreak) this.#surroundingsOf(sight).usual.learnOutbreak(compared.differences);
-    if (compared) this.#pace.useless();
+    if (compared && compared.changedShare > RESTLESS_SHARE) this.#pace.useless();
+    else if (compared) this.#pace.useful();
     this.#asked = isOutbreak ? undefined : compared;
     this.#lastWhole = sight;
     this.#begin(sight, sight);
