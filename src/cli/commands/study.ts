@@ -46,7 +46,7 @@ interface StudyOptions {
 const USUAL_FRAMES = 100;
 const USUAL_LIMIT_MS = 5_000;
 /** Between frames of a camera. */
-const USUAL_PERIOD_MS = 40;
+const USUAL_PERIOD_MS = 33;
 /** A run whose frames were asked for waits for them. */
 const ASKED_LIMIT_MS = 600_000;
 
@@ -157,8 +157,8 @@ interface StudyPlan {
   readonly sweeps?: SweepPlan;
 }
 
-/** A process of its own, its models and the warm-up take about so long. */
-const STARTING_MS = 2_000;
+/** A process of its own and its models take about so long. */
+const STARTING_MS = 1_200;
 
 /** Says how long it will take before it begins; what a run really takes is known after the first ones. */
 function announce(plan: readonly PlannedRun[], { frames, warmup, blocks }: StudyOptions): void {
