@@ -111,7 +111,7 @@ describe('what is planned', () => {
   test('sessions are told in the stage, beside what it says already', async () => {
     const own: StreamDefinition = { ...file, stages: [{ id: 'detect', kind: 'detector.yolo', options: { model: 'own', session: { spinning: true, threads: 2 } } }] };
     const plan = await planOf(own, 'runtime');
-    expect(levelsOf(plan)).toMatchObject({ spinning: ['on', 'off'], threads: ['2', '1'], arena: ['on', 'off'], optimisation: ['all', 'extended', 'basic', 'none'] });
+    expect(levelsOf(plan)).toMatchObject({ spinning: ['on', 'off'], threads: ['usual', '1'], arena: ['on', 'off'], optimisation: ['all', 'extended', 'basic', 'none'] });
     const usual = configurationsOf(plan.sweeps[0]!)[0]!;
     const setup = plan.setupOf(usualSetup(own), { perspective: 'runtime', levels: { ...usual, arena: 'off' }, block: 0 });
     expect(setup.definition.stages[0]!.options).toEqual({ model: 'own', session: { spinning: true, threads: 2, memoryArena: false } });

@@ -208,7 +208,8 @@ const FEW = [1, 2];
 
 function layoutFactor(name: string, usual: number, option: 'count' | 'threads'): StudyFactor {
   const others = FEW.filter((count) => count !== usual);
-  return factor(name, String(usual), others.map((count) => ({ name: String(count), apply: (setup) => withDetectorOptions(setup, { session: { [option]: count } }) })));
+  // Not by its number: on another machine it is another, and studies of both are compared by the names of levels.
+  return factor(name, 'usual', others.map((count) => ({ name: String(count), apply: (setup) => withDetectorOptions(setup, { session: { [option]: count } }) })));
 }
 
 function sessions(context: FactorContext): StudyFactor | undefined {
@@ -256,7 +257,7 @@ function cpu(): StudyFactor {
 
 function load(): StudyFactor {
   const processes = availableParallelism();
-  return factor('load', 'none', [{ name: String(processes), apply: (setup) => withInjection(setup, { kind: 'load', processes }) }]);
+  return factor('load', 'none', [{ name: 'one a core', apply: (setup) => withInjection(setup, { kind: 'load', processes }) }]);
 }
 
 function affinity({ note }: FactorContext): StudyFactor | undefined {
@@ -271,7 +272,7 @@ function affinity({ note }: FactorContext): StudyFactor | undefined {
   }
   // The first one serves most interrupts.
   const processors = [allowed.at(-1)!];
-  return factor('affinity', `${allowed.length} cores`, [{ name: '1 core', apply: (setup) => withSurroundings(setup, { processors }) }]);
+  return factor('affinity', 'all cores', [{ name: '1 core', apply: (setup) => withSurroundings(setup, { processors }) }]);
 }
 
 const QUOTA_SHARE = 0.5;
