@@ -6,6 +6,7 @@ import { usualSetup } from '../../src/cli/study/setup.js';
 import { type FactorChoice, parseFactorChoice, planSweeps, type SweepPlan } from '../../src/cli/study/sweeps.js';
 import type { ListedModel } from '../../src/model-store/store.js';
 import { configurationsOf } from '../../src/study/design.js';
+import { levelLabels } from '../../src/study/level-labels.js';
 import { tinyDetector } from '../fixtures/tiny-onnx.js';
 
 const { manifest } = tinyDetector();
@@ -64,6 +65,27 @@ describe('configurations', () => {
     expect(all[0]).toEqual({ a: '1', b: '1', c: '1' });
     expect(all).toHaveLength(count);
     expect(new Set(all.map((one) => JSON.stringify(one))).size).toBe(count);
+  });
+});
+
+describe('short names of configurations', () => {
+  const factors = [
+    { name: 'a', levels: ['1', '2'] },
+    { name: 'b', levels: ['1', '2'] },
+    { name: 'c', levels: ['1', '2', '3'] },
+  ];
+
+  test.each([
+    ['one at a time', [], ['usual', 'a 2', 'b 2', 'c 2', 'c 3']],
+    ['two of them crossed', [['a', 'b']], ['usual', 'a 2', 'b 2', 'a 2, b 2', 'c 2', 'c 3']],
+  ])('%s', (_, crossed, labels) => {
+    const all = configurationsOf({ perspective: 'data', factors, crossed });
+    expect(all.map(levelLabels(all)).sort()).toEqual([...labels].sort());
+  });
+
+  test.each([[[]], [[['a', 'b']]], [[['a', 'b', 'c']]], [[['b', 'c']]]])('of every design (%j) are all different', (crossed) => {
+    const all = configurationsOf({ perspective: 'data', factors, crossed });
+    expect(new Set(all.map(levelLabels(all))).size).toBe(all.length);
   });
 });
 

@@ -3,8 +3,8 @@ import { AppError } from '../../core/errors.js';
 import { analyse } from '../../study/analyse.js';
 import { type ComparedEstimate, compareStudies, type Comparison, COMPARED } from '../../study/compare.js';
 import type { Estimate } from '../../study/describe.js';
+import { levelsText } from '../../study/level-labels.js';
 import { readRecording } from '../study/read-recording.js';
-import { levelsText } from '../study/run-study.js';
 import { print, textTable } from '../terminal.js';
 
 export function addCompare(study: Command): void {

@@ -6,6 +6,7 @@ import type { StreamDefinition } from '../../config/stream-definition.js';
 import { TextOutput } from '../../sinks/text-output.js';
 import { redactUrl } from '../../sources/redact.js';
 import { analyse, type StudyFigures } from '../../study/analyse.js';
+import { levelLabels } from '../../study/level-labels.js';
 import { type PlannedRun, planInjection, planRuns } from '../../study/design.js';
 import { expectedOf, parseInjection } from '../../study/injection.js';
 import { PERSPECTIVES } from '../../study/perspectives.js';
@@ -17,7 +18,7 @@ import { openStore } from '../models.js';
 import { Shutdown } from '../shutdown.js';
 import { checkStages } from '../stages.js';
 import { readRecording } from '../study/read-recording.js';
-import { levelsText, runStudy } from '../study/run-study.js';
+import { runStudy } from '../study/run-study.js';
 import { studyJson } from '../study/study-json.js';
 import { studyText } from '../study/study-text.js';
 import { usualSetup } from '../study/setup.js';
@@ -139,7 +140,7 @@ async function experiment(input: string, options: StudyOptions): Promise<{ recor
       seed: options.seed,
       signal: abort.signal,
       onRecords: (records) => lines.add(records),
-      onRun: timeLeft(progress, plan.length),
+      onRun: timeLeft(progress, plan),
     });
   } finally {
     progress.stop();
@@ -214,11 +215,12 @@ class Lines {
   }
 }
 
-function timeLeft(progress: Progress, total: number): (index: number, run: PlannedRun) => void {
+function timeLeft(progress: Progress, plan: readonly PlannedRun[]): (index: number, run: PlannedRun) => void {
   const startedMs = Date.now();
   return (index, { perspective, levels }) => {
-    const leftS = index === 0 ? undefined : (((Date.now() - startedMs) / index) * (total - index)) / 1e3;
-    progress.update(index, `${leftS === undefined ? '' : `${Math.ceil(leftS)} s left, `}${perspective}: ${levelsText(levels)}`);
+    const leftS = index === 0 ? undefined : (((Date.now() - startedMs) / index) * (plan.length - index)) / 1e3;
+    const label = levelLabels(plan.filter((run) => run.perspective === perspective).map((run) => run.levels));
+    progress.update(index, `${leftS === undefined ? '' : `${Math.ceil(leftS)} s left, `}${perspective}: ${label(levels)}`);
   };
 }
 

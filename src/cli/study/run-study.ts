@@ -1,6 +1,7 @@
 import { toAppError } from '../../core/errors.js';
 import type { PlannedRun } from '../../study/design.js';
 import { type Injection, parseInjection } from '../../study/injection.js';
+import { levelsText } from '../../study/level-labels.js';
 import type { StudyRecord } from '../../study/records.js';
 import { startLinkRelay } from './link-relay.js';
 import type { RunRequest } from './run-request.js';
@@ -51,13 +52,6 @@ export async function runStudy(options: StudyOptions): Promise<void> {
       await options.onRecords([{ type: 'note', text: `${run.perspective}, ${levelsText(run.levels)}: ${error.code}: ${error.message}` }]);
     }
   }
-}
-
-/** `streams 2, mode latency`. */
-export function levelsText(levels: Readonly<Record<string, string>>): string {
-  return Object.entries(levels)
-    .map(([name, level]) => `${name} ${level}`)
-    .join(', ');
 }
 
 async function performPlanned(index: number, run: PlannedRun, setup: Setup, options: StudyOptions): Promise<StudyRecord[] | undefined> {

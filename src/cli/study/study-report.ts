@@ -2,9 +2,9 @@ import { drawPlot, Plot } from '../../report/plot.js';
 import { type Block, renderReport, type Section } from '../../report/report.js';
 import { type ConfigurationFigures, decomposeAll, type InjectionFigures, modelOf, type PerspectiveFigures, type StudyFigures } from '../../study/analyse.js';
 import { causeMs, type DecomposedFrame, sumOf } from '../../study/decompose.js';
+import { levelLabels, levelsText, usualText } from '../../study/level-labels.js';
 import { CAUSES } from '../../study/perspectives.js';
 import type { StudyRecording, StudyRun } from '../../study/records.js';
-import { levelsText } from './run-study.js';
 import type { WorstFrame } from './worst-frames.js';
 
 const COLOUR = '#2a78b5';
@@ -29,7 +29,7 @@ export function studyReport(recording: StudyRecording, figures: StudyFigures, wo
   const configurations = figures.perspectives.flatMap((one) => one.configurations);
   sections.push(tailSection(figures.injection ? [figures.injection.without, figures.injection.with] : configurations), timelineSection(recording));
   if (figures.postProcessing) sections.push(postProcessingSection(recording, figures));
-  sections.push(worstSection(worst));
+  sections.push(worstSection(worst, labelsByPerspective(runs)));
   if (notes.length > 0) sections.push({ title: 'Left out', blocks: notes.map((text): Block => ({ kind: 'text', text })) });
   return renderReport({
     title: `Time study: ${header.input}`,
@@ -40,7 +40,7 @@ export function studyReport(recording: StudyRecording, figures: StudyFigures, wo
       ['recorded', new Date(header.startedEpochMs).toISOString()],
       ['seed', String(header.seed)],
       ['machine', Object.entries(header.machine).map(([name, value]) => `${name} ${value}`).join(', ')],
-      ['CPU speed and load', 'emulated: the process is stopped for a share of every 100 ms, and other processes compete for the cores'],
+      ['cpu and load', 'emulated: the process is stopped for a share of every 100 ms, and other processes compete for the cores; affinity, quota, governor and frequency are the system\'s own'],
       ['intervals', '95 %, block bootstrap over neighbouring frames'],
     ],
     sections,
@@ -108,8 +108,9 @@ function effectsSection(perspectives: readonly PerspectiveFigures[]): Section {
 
 function perspectiveSection({ perspective, configurations }: PerspectiveFigures, recording: StudyRecording): Section {
   const own = decomposeAll(recording).filter(({ run }) => run.perspective === perspective);
-  const rows = own.flatMap(({ run, frames }) => frames.map(({ totalMs }): Row => ({ configuration: levelsText(run.levels), ms: totalMs })));
-  const order = configurations.map(({ levels }) => levelsText(levels));
+  const label = levelLabels(configurations.map(({ levels }) => levels));
+  const rows = own.flatMap(({ run, frames }) => frames.map(({ totalMs }): Row => ({ configuration: label(run.levels), ms: totalMs })));
+  const order = configurations.map(({ levels }) => label(levels));
   const y = { label: null, domain: order, tickFormat: shortLabel };
   const distributions = drawPlot({
     height: ROW_PX * 1.4 * order.length + 70,
@@ -118,7 +119,7 @@ function perspectiveSection({ perspective, configurations }: PerspectiveFigures,
     y,
     marks: [Plot.boxX(rows, { x: 'ms', y: 'configuration', fill: COLOUR, fillOpacity: 0.35, stroke: COLOUR, r: 1.5 })],
   });
-  const stages = configurations.flatMap(({ levels, shares, varianceMs2 }) => Object.entries(shares.byStage).map(([stage, share]): Row => ({ configuration: levelsText(levels), stage, ms2: share * varianceMs2 })));
+  const stages = configurations.flatMap(({ levels, shares, varianceMs2 }) => Object.entries(shares.byStage).map(([stage, share]): Row => ({ configuration: label(levels), stage, ms2: share * varianceMs2 })));
   const covariance = drawPlot({
     height: ROW_PX * order.length + 80,
     marginLeft: LABELS_PX,
@@ -130,15 +131,16 @@ function perspectiveSection({ perspective, configurations }: PerspectiveFigures,
   return {
     title: titleOf(perspective),
     blocks: [
-      { kind: 'plot', markup: distributions, caption: 'Box: quartiles. Whiskers: 1.5 times as far. Dots: frames beyond.' },
+      { kind: 'plot', markup: distributions, caption: `Box: quartiles. Whiskers: 1.5 times as far. Dots: frames beyond.${usualText(configurations.map(({ levels }) => levels))}` },
       { kind: 'plot', markup: covariance, caption: 'Each stage by its covariance with the total: together they are the variance. Left of 0: a stage that is short where the total is long.' },
-      causesPlot(configurations, order),
+      causesPlot(configurations, label),
     ],
   };
 }
 
-function causesPlot(configurations: readonly ConfigurationFigures[], order: readonly string[]): Block {
-  const rows = configurations.flatMap(({ levels, meanByCause }) => Object.entries(meanByCause).map(([cause, ms]): Row => ({ configuration: levelsText(levels), cause, ms })));
+function causesPlot(configurations: readonly ConfigurationFigures[], label: (levels: ConfigurationFigures['levels']) => string): Block {
+  const order = configurations.map(({ levels }) => label(levels));
+  const rows = configurations.flatMap(({ levels, meanByCause }) => Object.entries(meanByCause).map(([cause, ms]): Row => ({ configuration: label(levels), cause, ms })));
   const markup = drawPlot({
     height: ROW_PX * order.length + 80,
     marginLeft: LABELS_PX,
@@ -153,16 +155,17 @@ function causesPlot(configurations: readonly ConfigurationFigures[], order: read
 function tailSection(configurations: readonly ConfigurationFigures[]): Section {
   const title = 'Why slow frames are slow';
   const known = configurations.filter(({ tail }) => tail !== undefined);
+  const label = labelsByPerspective(configurations);
   if (known.length === 0) return { title, blocks: [{ kind: 'text', text: 'No configuration has the 100 frames that it takes to speak of the slowest hundredth. Ask for more with --frames or --blocks.' }] };
   const rows = known.flatMap(({ perspective, levels, tail }) =>
-    Object.entries(tail!.byPart).map(([cause, ms]): Row => ({ configuration: `${perspective}: ${levelsText(levels)}`, cause, ms })),
+    Object.entries(tail!.byPart).map(([cause, ms]): Row => ({ configuration: label(perspective, levels), cause, ms })),
   );
   const markup = drawPlot({
     height: ROW_PX * known.length + 90,
     marginLeft: LABELS_PX + 90,
     color: { legend: true, domain: [...CAUSES], range: CAUSE_COLOURS },
     x: { label: 'slowest hundredth less ordinary frames, ms', grid: true },
-    y: { label: null, domain: known.map(({ perspective, levels }) => `${perspective}: ${levelsText(levels)}`), tickFormat: shortLabel },
+    y: { label: null, domain: known.map(({ perspective, levels }) => label(perspective, levels)), tickFormat: shortLabel },
     marks: [Plot.barX(rows, { x: 'ms', y: 'configuration', fill: 'cause', order: [...CAUSES] }), Plot.ruleX([0])],
   });
   const quota = configurations.reduce((sum, { throttledMs }) => sum + (throttledMs ?? 0), 0);
@@ -179,7 +182,8 @@ function tailSection(configurations: readonly ConfigurationFigures[]): Section {
 function timelineSection(recording: StudyRecording): Section {
   const all = decomposeAll(recording);
   const shown = shownRuns(all);
-  return { title: 'Timelines', blocks: shown.map(({ run, frames }) => timelinePlot(run, frames)) };
+  const label = labelsByPerspective(recording.runs);
+  return { title: 'Timelines', blocks: shown.map(({ run, frames }) => timelinePlot(run, frames, label(run.perspective, run.levels))) };
 }
 
 /** The calmest and the wildest run of the study. */
@@ -192,7 +196,7 @@ function shownRuns<One extends { readonly frames: readonly DecomposedFrame[] }>(
   return sorted.length < 2 ? sorted : [sorted[0]!, sorted.at(-1)!];
 }
 
-function timelinePlot(run: StudyRun, frames: readonly DecomposedFrame[]): Block {
+function timelinePlot(run: StudyRun, frames: readonly DecomposedFrame[], label: string): Block {
   const [from, to] = [Math.min(...frames.map(({ startMs }) => startMs)), Math.max(...frames.map(({ startMs, totalMs }) => startMs + totalMs))];
   const marks = run.marks.filter(({ at }) => at[1] >= from && at[0] <= to).map(({ kind, at: [start, end] }): Row => ({ kind: MARK_NAMES[kind], from: start / 1e3, to: Math.max(end, start + 2) / 1e3 }));
   const offCpu = run.offCpu.filter(({ at }) => at[1] >= from && at[0] <= to && at[1] > at[0]).flatMap(({ at: [start, end], main, workers }): Row[] => (Math.max(main, workers) > 0.3 ? [{ kind: 'off the processors', from: start / 1e3, to: end / 1e3 }] : []));
@@ -211,7 +215,7 @@ function timelinePlot(run: StudyRun, frames: readonly DecomposedFrame[]): Block 
       Plot.ruleY([0]),
     ],
   });
-  return { kind: 'plot', markup, caption: `${run.perspective}: ${levelsText(run.levels)}, block ${run.block + 1}. Below: when the main thread collected garbage or was late, when the whole process stood still, and when busy threads were kept off the processors for more than 30 % of the time.` };
+  return { kind: 'plot', markup, caption: `${label}, block ${run.block + 1}. Below: when the main thread collected garbage or was late, when the whole process stood still, and when busy threads were kept off the processors for more than 30 % of the time.` };
 }
 
 const MARK_NAMES = { gc: 'garbage collection', loop: 'event loop late', halt: 'halted' } as const;
@@ -240,7 +244,7 @@ function postProcessingSection(recording: StudyRecording, { postProcessing }: St
   return { title: 'Post-processing from the number of boxes', blocks: [{ kind: 'plot', markup, caption }] };
 }
 
-function worstSection(worst: readonly WorstFrame[]): Section {
+function worstSection(worst: readonly WorstFrame[], label: ReturnType<typeof labelsByPerspective>): Section {
   const rows = worst.flatMap(({ rank, frame, traceFile }) => {
     let at = 0;
     return [...frame.components.keys()].map((stage): Row => {
@@ -264,7 +268,7 @@ function worstSection(worst: readonly WorstFrame[]): Section {
       `${frame.totalMs.toFixed(1)} ms`,
       `${overMedianMs.toFixed(1)} ms`,
       largest(Object.fromEntries(CAUSES.map((cause) => [cause, causeMs(frame, cause)])))[0],
-      shortLabel(`${run.perspective}: ${levelsText(run.levels)}`),
+      shortLabel(label(run.perspective, run.levels)),
       frame.seq,
       traceFile,
     ]),
@@ -272,8 +276,15 @@ function worstSection(worst: readonly WorstFrame[]): Section {
   return { title: 'The worst ten frames', blocks: [{ kind: 'plot', markup, caption: 'Compared with the median of their own run. A bar leads to the trace of the half second around it: open it in ui.perfetto.dev or chrome://tracing.' }, table] };
 }
 
+/** `runtime: spinning on`: labels are short, so the perspective is said. */
+function labelsByPerspective(all: readonly Pick<StudyRun, 'perspective' | 'levels'>[]): (perspective: string, levels: StudyRun['levels']) => string {
+  const distinct = (perspective: string) => [...new Map(all.filter((one) => one.perspective === perspective).map(({ levels }) => [levelsText(levels), levels])).values()];
+  const labels = new Map<string, (levels: StudyRun['levels']) => string>([...new Set(all.map(({ perspective }) => perspective))].map((perspective) => [perspective, levelLabels(distinct(perspective))]));
+  return (perspective, levels) => `${perspective}: ${(labels.get(perspective) ?? levelsText)(levels)}`;
+}
+
 function titleOf(perspective: string): string {
-  return { data: 'Data', io: 'Input and output', model: 'Model', runtime: 'Runtime', hardware: 'Hardware (emulated)', 'end-to-end': 'End to end: capture to client' }[perspective] ?? perspective;
+  return { data: 'Data', io: 'Input and output', model: 'Model', runtime: 'Runtime', hardware: 'Hardware (cpu and load: emulated)', 'end-to-end': 'End to end: capture to client' }[perspective] ?? perspective;
 }
 
 function shortLabel(text: string): string {

@@ -1,8 +1,8 @@
 import type { ConfigurationFigures, StudyFigures } from '../../study/analyse.js';
 import type { Estimate } from '../../study/describe.js';
+import { levelLabels, usualText } from '../../study/level-labels.js';
 import type { StudyRecording } from '../../study/records.js';
 import { textTable } from '../terminal.js';
-import { levelsText } from './run-study.js';
 
 /** What the command prints for people. */
 export function studyText({ header, notes }: StudyRecording, { perspectives, injection, postProcessing }: StudyFigures): string {
@@ -17,7 +17,7 @@ export function studyText({ header, notes }: StudyRecording, { perspectives, inj
     const factors = effects.effects.map(({ name, etaSquared }) => `${name} ${percent(etaSquared)}`).join(', ');
     parts.push(
       `${perspective}: of the variance over all configurations, ${factors || 'no factor'}; within them ${percent(effects.residualShare)}${effects.isBalanced ? '' : ' (unbalanced: shares overlap)'}`,
-      configurationsTable(configurations),
+      `${configurationsTable(configurations)}${usualText(configurations.map(({ levels }) => levels)).replace(/^ /, '\n\n')}`,
     );
   }
   if (postProcessing) parts.push(`post-processing: ${postProcessing.intercept.toFixed(3)} ms + ${(postProcessing.slope * 1e3).toFixed(3)} us a box, R2 ${postProcessing.r2.toFixed(2)}, n ${postProcessing.n}`);
@@ -26,8 +26,9 @@ export function studyText({ header, notes }: StudyRecording, { perspectives, inj
 }
 
 function configurationsTable(configurations: readonly ConfigurationFigures[]): string {
+  const label = levelLabels(configurations.map(({ levels }) => levels));
   const rows = configurations.map(({ levels, total, shares }) => [
-    levelsText(levels),
+    label(levels),
     String(total.n),
     range(total.mean),
     total.cv.value.toFixed(2),

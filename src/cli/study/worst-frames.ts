@@ -1,9 +1,9 @@
 import { decomposeAll } from '../../study/analyse.js';
 import type { DecomposedFrame } from '../../study/decompose.js';
+import { levelsText } from '../../study/level-labels.js';
 import type { FrameRecord, StudyRecording, StudyRun } from '../../study/records.js';
 import type { FrameSpans } from '../../timing/frame-spans.js';
 import { traceDocument } from '../../timing/trace-document.js';
-import { levelsText } from './run-study.js';
 
 /** Frames of the same run that are shown around a slow one. */
 const AROUND_MS = 500;
