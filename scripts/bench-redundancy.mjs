@@ -57,7 +57,7 @@ const DEFAULTS = gateOptions.parse({});
 const SETTINGS = [
   ['frame gate alone', { maxMovedMs: 0 }],
   ['frame gate, tiles', { maxMovedMs: 0, tiles: true }],
-  ...[0.0025, 0.005, 0.01, 0.02, 0.04, 0.08].map((maxLoss) => [`loss ${100 * maxLoss} %`, { maxLoss }]),
+  ...[0.002, 0.004, 0.006, 0.008, 0.01, 0.02, 0.04, 0.08].map((maxLoss) => [`loss ${Number((100 * maxLoss).toFixed(2))} %`, { maxLoss }]),
   [`loss ${100 * DEFAULTS.maxLoss} %, tiles`, { tiles: true }],
   ['without a bound', { maxLoss: 1 }],
 ].map(([name, changes]) => ({ name, options: { ...DEFAULTS, ...changes } }));

@@ -20,7 +20,7 @@ const SIDE_STEP_PX = 32;
 export const gateOptions = z.strictObject({
   maxAgeMs: z.number().min(0).max(60_000).default(1000).describe('No frame is further than this from an inference of the whole picture, by presentation time.'),
   maxMovedMs: z.number().min(0).max(10_000).default(500).describe('While known objects move, no frame is further than this from an inference of them; 0: boxes are never moved.'),
-  maxLoss: z.number().min(0).max(1).default(0.01).describe('Share of the boxes that may be wrong for having been moved, in the mean over all frames: how often the model looks again follows from how wrong moved boxes turn out to be.'),
+  maxLoss: z.number().min(0).max(1).default(0.008).describe('Share of the boxes that may be wrong for having been moved, in the mean over all frames: how often the model looks again follows from how wrong moved boxes turn out to be.'),
   minChange: z.number().min(0.5).max(50).default(3).describe('Mean change of a block of the picture that counts, grey levels. What the stream shows of noise raises it.'),
   tiles: z.boolean().default(false).describe('Where what changed fits into a part of the picture, only that is inferred; where the model can be resized.'),
 });
