@@ -224,10 +224,10 @@ function timeLeft(progress: Progress, plan: readonly PlannedRun[]): (index: numb
   };
 }
 
-function commandLine(input: string, { model, guard, factors, patch, inject, blocks, frames, seed }: StudyOptions): string {
+function commandLine(input: string, { model, guard, transport, factors, patch, inject, blocks, frames, warmup, seed }: StudyOptions): string {
   const chosen = factors?.map(({ perspective, factor }) => (factor === undefined ? perspective : `${perspective}.${factor}`));
   const what = inject ? ['--inject', ...inject] : [...(chosen ? ['--factors', chosen.join(',')] : []), ...(patch ? ['--patch', patch] : [])];
-  const options = [...(model ? ['--model', model] : []), ...(guard ? ['--guard'] : []), ...what, '--blocks', blocks, ...(frames === undefined ? [] : ['--frames', frames]), '--seed', seed];
+  const options = [...(model ? ['--model', model] : []), ...(guard ? ['--guard'] : []), ...(transport ? ['--transport', transport] : []), ...what, '--blocks', blocks, ...(frames === undefined ? [] : ['--frames', frames]), '--warmup', warmup, '--seed', seed];
   return ['lynceus', 'study', input, ...options].join(' ');
 }
 

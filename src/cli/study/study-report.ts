@@ -1,7 +1,7 @@
 import { drawPlot, Plot } from '../../report/plot.js';
 import { type Block, renderReport, type Section } from '../../report/report.js';
 import { type ConfigurationFigures, decomposeAll, type InjectionFigures, modelOf, type PerspectiveFigures, type StudyFigures } from '../../study/analyse.js';
-import { causeMs, type DecomposedFrame, sumOf } from '../../study/decompose.js';
+import { causeMs, type DecomposedFrame, sumOf, TRANSPORT_STAGE } from '../../study/decompose.js';
 import { levelLabels, levelsText, usualText } from '../../study/level-labels.js';
 import { CAUSES } from '../../study/perspectives.js';
 import type { StudyRecording, StudyRun } from '../../study/records.js';
@@ -29,7 +29,7 @@ export function studyReport(recording: StudyRecording, figures: StudyFigures, wo
   const configurations = figures.perspectives.flatMap((one) => one.configurations);
   sections.push(tailSection(figures.injection ? [figures.injection.without, figures.injection.with] : configurations), timelineSection(recording));
   if (figures.postProcessing) sections.push(postProcessingSection(recording, figures));
-  sections.push(worstSection(worst, labelsByPerspective(runs)));
+  sections.push(worstSection(worst, recording));
   if (notes.length > 0) sections.push({ title: 'Left out', blocks: notes.map((text): Block => ({ kind: 'text', text })) });
   return renderReport({
     title: `Time study: ${header.input}`,
@@ -123,7 +123,7 @@ function perspectiveSection({ perspective, configurations }: PerspectiveFigures,
   const covariance = drawPlot({
     height: ROW_PX * order.length + 80,
     marginLeft: LABELS_PX,
-    color: { legend: true, scheme: 'tableau10' },
+    color: stageColours(recording),
     x: { label: 'variance within runs, ms²', grid: true },
     y,
     marks: [Plot.barX(stages, { x: 'ms2', y: 'configuration', fill: 'stage' }), Plot.ruleX([0])],
@@ -244,7 +244,8 @@ function postProcessingSection(recording: StudyRecording, { postProcessing }: St
   return { title: 'Post-processing from the number of boxes', blocks: [{ kind: 'plot', markup, caption }] };
 }
 
-function worstSection(worst: readonly WorstFrame[], label: ReturnType<typeof labelsByPerspective>): Section {
+function worstSection(worst: readonly WorstFrame[], recording: StudyRecording): Section {
+  const label = labelsByPerspective(recording.runs);
   const rows = worst.flatMap(({ rank, frame, traceFile }) => {
     let at = 0;
     return [...frame.components.keys()].map((stage): Row => {
@@ -255,7 +256,7 @@ function worstSection(worst: readonly WorstFrame[], label: ReturnType<typeof lab
   });
   const markup = drawPlot({
     height: ROW_PX * 1.3 * worst.length + 80,
-    color: { legend: true, scheme: 'tableau10' },
+    color: stageColours(recording),
     x: { label: 'since it was due, ms', grid: true },
     y: { label: null, domain: worst.map(({ rank }) => `${rank}`) },
     marks: [Plot.barX(rows, { x1: 'from', x2: 'to', y: 'frame', fill: 'stage', href: 'traceFile' })],
@@ -274,6 +275,12 @@ function worstSection(worst: readonly WorstFrame[], label: ReturnType<typeof lab
     ]),
   };
   return { title: 'The worst ten frames', blocks: [{ kind: 'plot', markup, caption: 'Compared with the median of their own run. A bar leads to the trace of the half second around it: open it in ui.perfetto.dev or chrome://tracing.' }, table] };
+}
+
+/** A stage has the same colour in all plots, in the order in which frames pass. */
+function stageColours({ runs }: StudyRecording): { readonly legend: true; readonly scheme: 'tableau10'; readonly domain: readonly string[] } {
+  const stages = new Set([TRANSPORT_STAGE, ...runs.flatMap(({ frames }) => frames.flatMap(({ spans }) => spans.map(({ stage }) => stage)))]);
+  return { legend: true, scheme: 'tableau10', domain: [...stages] };
 }
 
 /** `runtime: spinning on`: labels are short, so the perspective is said. */
