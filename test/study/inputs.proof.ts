@@ -59,9 +59,10 @@ describe('a study of every kind of input', () => {
   }, TIMEOUT_MS);
 
   test('a recording on a web server', async () => {
-    const clip = readFileSync(await makeClip({ frames: 200 }));
+    // Matroska can be read without going back and forth, which this server doesn't do.
+    const clip = readFileSync(await makeClip({ frames: 200, container: 'mkv' }));
     const server = await serve((_request, response) => {
-      response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': clip.length });
+      response.writeHead(200, { 'content-type': 'video/x-matroska', 'content-length': clip.length });
       response.end(clip);
     });
     try {
