@@ -103,7 +103,8 @@ export class Pipeline {
   async #prepareStream(definition: StreamDefinition, streamCount: number): Promise<Prepared> {
     const delivery = deliveryOf(definition.source);
     const { store, log } = this.#options;
-    const stages = await makeStages(definition.stages, { store, delivery, streamCount, services: this.#services, isSequence: () => isSequence(definition.source), log, governor: definition.governor });
+    const isPaced = delivery === 'live' || ('realtime' in definition.source && definition.source.realtime === true);
+    const stages = await makeStages(definition.stages, { store, delivery, isPaced, streamCount, services: this.#services, isSequence: () => isSequence(definition.source), log, governor: definition.governor });
     return { definition, delivery, stages };
   }
 

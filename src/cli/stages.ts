@@ -64,6 +64,8 @@ export interface StageMaker {
   /** Where the stream's time is governed. */
   readonly governor?: GovernorDefinition | undefined;
   readonly delivery: Delivery;
+  /** Whether frames come at their own times: from a camera, or from a recording that is played in real time. */
+  readonly isPaced: boolean;
   readonly streamCount: number;
   readonly services: DetectorServices;
   /** Whether the source's pictures follow each other in time; asked only where something depends on it. */
@@ -145,9 +147,9 @@ export async function makeStages(definitions: readonly StageDefinition[], maker:
   return [...made, ...holding(definitions, made, maker)];
 }
 
-/** What keeps results until the governor's target; frames of recordings are worked on as fast as they can be. */
-function holding(definitions: readonly StageDefinition[], made: readonly MadeStage[], { governor, delivery }: StageMaker): MadeStage[] {
-  const target = governor && governor.hold !== false && delivery === 'live' ? targetOf(governor) : undefined;
+/** What keeps results until the governor's target; frames that nobody paces are worked on as fast as they can be. */
+function holding(definitions: readonly StageDefinition[], made: readonly MadeStage[], { governor, isPaced }: StageMaker): MadeStage[] {
+  const target = governor && governor.hold !== false && isPaced ? targetOf(governor) : undefined;
   if (target?.kind !== 'latency') return [];
   const id = definitions.some((definition) => definition.id === HOLD_STAGE) ? `governor-${HOLD_STAGE}` : HOLD_STAGE;
   return [{ id, stage: new HoldStage(target.ms), overflow: 'block', model: made[0]!.model }];

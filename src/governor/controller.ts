@@ -31,7 +31,7 @@ export interface Decision {
 
 /** Of the target: what the usual frame is to take at most. The rest is for what nobody foresees. */
 const AIM = 0.82;
-/** Of the target: what nineteen of twenty frames are to take at most, at a point that is moved to. */
+/** Of the target: what nearly all frames are to take at most, at a point that is moved to. */
 const ROOM_UP = 0.93;
 /** Beyond these the usual frame, and the slow ones, want a cheaper point before any is late. */
 const TRIM = 0.92;
@@ -50,7 +50,7 @@ const MORE_FRAMES = 5;
 const SURE = 4;
 const LARGE = 0.12;
 /** Between two small steps up; longer where it takes more frames to see that there is room. */
-const CLIMB_MS = 1_500;
+const CLIMB_MS = 5_000;
 
 /** A step up that had to be taken back within so long was a mistake: it isn't tried again for a while, longer each time. */
 const REGRET_MS = 3_000;
@@ -187,7 +187,7 @@ export class Controller {
       return undefined;
     }
     // Where frames vary so much by themselves, two late ones are no news: what is usual decides, in `#trim`.
-    const isUsual = this.#framesHere() >= this.#fewFrames && slowness <= this.#slowness(this.#fewFrames) * this.#variation.factor;
+    const isUsual = this.#framesHere() >= this.#fewFrames && slowness <= this.#slowness(this.#fewFrames) * this.#variation.often;
     const to = Math.min(this.#wanted, this.#best(slowness, restMs));
     if (to < this.#wanted) return isUsual ? undefined : this.#move(atMs, to, 'breach', slowness, restMs);
     return this.#wanted === 0 ? this.#floor(slowness, restMs) : undefined;
@@ -208,7 +208,7 @@ export class Controller {
     const slowness = this.#slowness(few);
     const restMs = this.#restMs(few);
     const usualMs = this.#expectedMs(this.#wanted, slowness, restMs);
-    const slowMs = this.#expectedMs(this.#wanted, slowness * this.#variation.factor, restMs);
+    const slowMs = this.#expectedMs(this.#wanted, slowness * this.#variation.nearlyAll, restMs);
     if (usualMs <= this.#target.ms * TRIM && slowMs <= this.#target.ms * ROOM) return undefined;
     const to = Math.min(this.#wanted, this.#best(slowness, restMs));
     return to < this.#wanted ? this.#move(atMs, to, 'slower', slowness, restMs) : undefined;
@@ -302,7 +302,7 @@ export class Controller {
   /** The best point whose usual frames keep the aim and whose slow ones the room; the cheapest where none does. */
   #best(slowness: number, restMs: number): number {
     const { ms } = this.#target;
-    const slow = slowness * this.#variation.factor;
+    const slow = slowness * this.#variation.nearlyAll;
     for (let place = this.#rungs.length - 1; place > 0; place -= 1) {
       if (this.#expectedMs(place, slowness, restMs) <= ms * AIM && this.#expectedMs(place, slow, restMs) <= ms * ROOM_UP) return place;
     }
@@ -311,7 +311,7 @@ export class Controller {
 
   /** How many frames tell the usual time well enough for a small correction. */
   get #fewFrames(): number {
-    return Math.ceil(SLOW * (1 + MORE_FRAMES * (this.#variation.factor - 1)));
+    return Math.ceil(SLOW * (1 + MORE_FRAMES * (this.#variation.often - 1)));
   }
 
   #expectedMs(place: number, slowness: number, restMs: number): number {
@@ -332,6 +332,6 @@ export class Controller {
   }
 
   #isOtherSpeed(a: number, b: number): boolean {
-    return Math.max(a, b) / Math.min(a, b) > (1 + OTHER_SPEED) * this.#variation.factor;
+    return Math.max(a, b) / Math.min(a, b) > (1 + OTHER_SPEED) * this.#variation.often;
   }
 }

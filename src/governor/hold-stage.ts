@@ -3,7 +3,7 @@ import type { FrameResult } from '../core/result.js';
 import type { Stage } from '../core/stage.js';
 
 /** Of the target: results that are ready before are kept until then. What is left is for the timer and for the way to the outputs. */
-const HOLD = 0.92;
+const HOLD = 0.9;
 /** Frames that come closer together than this can't all be held. */
 const LEAST_PERIOD_MS = 10;
 

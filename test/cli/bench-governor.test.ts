@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Block, type BenchFrame, latencyFigures, pointShares, secondMedians } from '../../src/cli/bench/governor/figures.js';
+import { type Block, type BenchFrame, latencyFigures, missesAtFullSpeed, pointShares, secondMedians } from '../../src/cli/bench/governor/figures.js';
 import { governorReport } from '../../src/cli/bench/governor/governor-report.js';
 import { isSettling, scheduleLengthMs, speedAt, speedSchedule } from '../../src/cli/bench/governor/schedule.js';
 import { sizesOf } from '../../src/cli/governor/networks.js';
@@ -61,6 +61,11 @@ describe('the figures', () => {
     expect(latencyFigures([block([frame(0, 60), frame(1, 40), frame(2, 20)])], speedSchedule([100], 1000), 25, 'readyMs')).toMatchObject({ meanMs: 20, deadlineMisses: 1 / 3 });
   });
 
+  test('what is late at full speed is counted there alone', () => {
+    const frames = [frame(100, 30), frame(200, 10), frame(700, 10), frame(1600, 90)];
+    expect(missesAtFullSpeed([block(frames, 'fixed')], speedSchedule([100, 50], 1000), 25)).toBeCloseTo(1 / 3, 9);
+  });
+
   test('shares of points', () => {
     expect([...pointShares([block([frame(0, 1, 'a'), frame(1, 1, 'b'), frame(2, 1, 'b'), frame(3, 1)])])]).toEqual([
       ['a', 1 / 3],
@@ -92,9 +97,11 @@ test('the report is a page with its plots, and says that the speed is emulated',
     segments,
     blocks,
     fixed: figures,
+    missesAtFullSpeed: 0,
     governed: figures,
     ready: latencyFigures(blocks, segments, 25, 'readyMs'),
     points: [{ name: 'm', detectMs: 10, frameMs: 10, every: 1, ap50: 0.5, share: 1 }],
+    threads: 1,
     accuracyData: 'a video',
     loadBefore: 0,
     loadAfter: 0,

@@ -86,6 +86,7 @@ describe('stages', () => {
         },
       },
       delivery: 'lossless',
+      isPaced: false,
       streamCount: 1,
       services,
       isSequence: () => Promise.reject(new Error('nobody needs to know')),
@@ -101,6 +102,7 @@ describe('a tracker', () => {
     const made = await makeStages([{ ...detect, options: { model: tinyModelFolder(folder), cores: 1 } }, track], {
       store: new ModelStore(storePaths({ LYNCEUS_HOME: join(folder, 'home') }), {}),
       delivery: 'lossless',
+      isPaced: false,
       streamCount: 1,
       services,
       isSequence: () => Promise.resolve(sequence),

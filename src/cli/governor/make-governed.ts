@@ -15,7 +15,8 @@ import { LimitedLog } from '../../graph/limited-log.js';
 import type { InstalledModel, ModelStore } from '../../model-store/store.js';
 import { measureNetworks } from './measure-networks.js';
 import { type Network, networksOf } from './networks.js';
-import { freshTimes, type PointAccuracy, pointFilePath, readPointFile, writePointFile } from './point-file.js';
+import { warm } from './warm.js';
+import { freshTimes, type MeasuredTimes, type PointAccuracy, pointFilePath, readPointFile, writePointFile } from './point-file.js';
 
 /** Frames between inferences at most, unless the floor says otherwise: boxes of older inferences are guesses. */
 const MOST_EVERY = 4;
@@ -44,6 +45,8 @@ export interface Points {
   /** Networks of the model that were looked at, and their times in the same order. */
   readonly networks: readonly Network[];
   readonly timesMs: readonly number[];
+  /** Of an inference at each of them. */
+  readonly threads: number;
   /** Where accuracies were measured. */
   readonly accuracy: PointAccuracy | null;
   /** Where all of that is kept. */
@@ -62,22 +65,22 @@ export async function makePoints(making: GovernedMaking, onProgress?: (share: nu
   const path = pointFilePath(networks[0]!, format, settings);
   const file = await readPointFile(path);
   const accuracy = file?.accuracy ?? null;
-  const timesMs = freshTimes(file, networks) ?? (await measure(networks, path, accuracy, making, onProgress));
-  const points = networks.flatMap((network, i) => pointsOf(network, timesMs[i]!, making));
+  const { timesMs, threads } = freshTimes(file, networks) ?? (await measure(networks, path, accuracy, making, onProgress));
+  const points = networks.flatMap((network, i) => pointsOf(network, timesMs[i]!, { ...making, settings: withThreads(settings, threads) }));
   const known = accuracy && networks.every(({ name }) => accuracy.ap50[name] !== undefined) ? accuracy : undefined;
   const accurate = points.map((point) => ({ ...point, accuracy: known ? measuredAccuracy(known, point) : point.accuracy }));
   const ladder = buildLadder(accurate.filter((point) => isAboveFloor(point, floor, known)), known ? ACCURACY_NOISE : 0);
   if (ladder.length === 0) throw new AppError('ERR_CONFIG_INVALID', `No operating point of ${model.manifest.id} has an AP50 of ${floor.ap50}`, { fix: 'Lower governor.floor.ap50.' });
-  return { ladder, networks, timesMs, accuracy, path };
+  return { ladder, networks, timesMs, threads, accuracy, path };
 }
 
 /** The governed detector of a stream. @throws AppError as `makePoints`, or of a model */
 export async function makeGoverned(making: GovernedMaking): Promise<GovernedDetector> {
-  const { ladder } = await makePoints(making);
+  const { ladder, threads } = await makePoints(making);
   const { settings, countsWaiting, model, log } = making;
   const target = targetOf(making.governor);
   const limitedLog = new LimitedLog(log);
-  log.info({ model: model.manifest.id, points: ladder.length, target: targetText(target) }, `Governed, from ${ladder[0]!.name} to ${ladder.at(-1)!.name}`);
+  log.info({ model: model.manifest.id, points: ladder.length, threads, target: targetText(target) }, `Governed, from ${ladder[0]!.name} to ${ladder.at(-1)!.name}`);
   return GovernedDetector.start({
     points: ladder,
     target,
@@ -113,19 +116,45 @@ function isAboveFloor({ accuracy }: OperatingPoint, { ap50 }: Floor, known: Poin
   });
 }
 
-async function measure(networks: readonly Network[], path: string, accuracy: PointAccuracy | null, making: GovernedMaking, onProgress?: (share: number) => void): Promise<number[]> {
+/**
+ * With all the threads that there may be and with one: several share the work and wait for each other, which on some machines is hardly
+ * faster for a small network and always less even. Taken is what has the faster slow frames.
+ */
+async function measure(networks: readonly Network[], path: string, accuracy: PointAccuracy | null, making: GovernedMaking, onProgress?: (share: number) => void): Promise<MeasuredTimes> {
   const { model, format, settings, thresholds, log } = making;
   log.info({ model: model.manifest.id, networks: networks.length }, 'Measuring operating points; the next start finds the figures');
-  const timesMs = await measureNetworks(networks, format, settings, thresholds, onProgress);
-  const detectMs = Object.fromEntries(networks.map(({ name, sha256 }, i) => [name, { sha256, ms: timesMs[i]! }]));
-  await writePointFile(path, { detectMs, accuracy });
-  return timesMs;
+  const choices = settings.mode === 'latency' ? [...new Set([settings.cores, 1])] : [settings.cores];
+  let best: (MeasuredTimes & { readonly slowMs: number }) | undefined;
+  for (const [i, threads] of choices.entries()) {
+    const { usualMs, slowMs } = await measureNetworks(networks, format, withThreads(settings, threads), thresholds, (share) => onProgress?.((i + share) / choices.length));
+    const sumMs = slowMs.reduce((sum, ms) => sum + ms, 0);
+    if (!best || sumMs < best.slowMs) best = { timesMs: usualMs, threads, slowMs: sumMs };
+  }
+  const { timesMs, threads } = best!;
+  await writePointFile(path, { threads, detectMs: sumsAndTimes(networks, timesMs), accuracy });
+  return { timesMs, threads };
+}
+
+/** As a point file has them. */
+export function sumsAndTimes(networks: readonly Network[], timesMs: readonly number[]): Record<string, { sha256: string; ms: number }> {
+  return Object.fromEntries(networks.map(({ name, sha256 }, i) => [name, { sha256, ms: timesMs[i]! }]));
+}
+
+/** One session of so many threads; sessions side by side are a core each anyway. */
+function withThreads(settings: WorkerSettings, threads: number): WorkerSettings {
+  return settings.mode === 'latency' ? { ...settings, cores: threads } : settings;
 }
 
 /** One for each rhythm: they share the network. */
-function pointsOf(network: Network, detectMs: number, { governor, settings, format, emulatedSpeed }: GovernedMaking): OperatingPoint[] {
+function pointsOf(network: Network, detectMs: number, { governor, settings, format, thresholds, emulatedSpeed }: GovernedMaking): OperatingPoint[] {
   const { manifest, preparedPath } = network;
-  const shared: PointNetwork = { prepare: () => DetectorService.start({ manifest, modelPath: preparedPath, frameSize: format.size, emulatedSpeed, ...settings }) };
+  const shared: PointNetwork = {
+    prepare: async () => {
+      const service = await DetectorService.start({ manifest, modelPath: preparedPath, frameSize: format.size, emulatedSpeed, ...settings });
+      await warm(service, format, thresholds);
+      return service;
+    },
+  };
   return rhythmsOf(targetOf(governor), settings, floorOf(governor)).map((every) => ({
     name: every === 1 ? network.name : `${network.name}/${every}`,
     detectMs,

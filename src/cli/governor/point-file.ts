@@ -10,13 +10,15 @@ import { machine } from '../bench/machine.js';
 import type { Network } from './networks.js';
 
 /** Of a file: another number means another layout or way to measure. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** A machine changes: another kernel, another neighbour. */
 const FRESH_DAYS = 30;
 
 const pointFile = z.object({
   schemaVersion: z.literal(SCHEMA_VERSION),
   measuredAt: z.string(),
+  /** Of an inference: so many made the slow ones fastest. */
+  threads: z.int().positive(),
   /** By name of the network, each with the sum of the model that was run. */
   detectMs: z.record(z.string(), z.object({ sha256: z.string(), ms: z.number().positive() })),
   /** AP50 (0 to 1) by name of the point, and on what; null where nobody has measured it. */
@@ -52,9 +54,14 @@ export function writePointFile(path: string, measured: Omit<PointFile, 'schemaVe
   return writeFileAtomic(path, `${JSON.stringify(file, null, 2)}\n`);
 }
 
+export interface MeasuredTimes {
+  readonly timesMs: number[];
+  readonly threads: number;
+}
+
 /** Times of these networks, where all of them were measured not long ago. */
-export function freshTimes(file: PointFile | undefined, networks: readonly Network[], now = Date.now()): number[] | undefined {
+export function freshTimes(file: PointFile | undefined, networks: readonly Network[], now = Date.now()): MeasuredTimes | undefined {
   if (!file || now - Date.parse(file.measuredAt) > FRESH_DAYS * 86_400_000) return undefined;
   const times = networks.map(({ name, sha256 }) => (file.detectMs[name]?.sha256 === sha256 ? file.detectMs[name].ms : undefined));
-  return times.every((ms) => ms !== undefined) ? times : undefined;
+  return times.every((ms) => ms !== undefined) ? { timesMs: times, threads: file.threads } : undefined;
 }

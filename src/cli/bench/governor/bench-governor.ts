@@ -7,7 +7,7 @@ import type { OperatingPoint } from '../../../governor/operating-point.js';
 import { type Target, targetText } from '../../../governor/target.js';
 import { emulateSpeed, type SpeedMethod } from '../../../study/emulate-speed.js';
 import { definitionOf } from '../../definitions.js';
-import { type GovernedMaking, makePoints, type Points, targetOf } from '../../governor/make-governed.js';
+import { type GovernedMaking, makePoints, type Points, sumsAndTimes, targetOf } from '../../governor/make-governed.js';
 import { writePointFile } from '../../governor/point-file.js';
 import { createLog } from '../../log.js';
 import { openStore } from '../../models.js';
@@ -15,7 +15,7 @@ import { formatOf } from '../../stages.js';
 import { print, progressBar, textTable } from '../../terminal.js';
 import { machine } from '../machine.js';
 import { openTruth, scoreNetworks } from './accuracy.js';
-import { type Block, type GovernorFigures, latencyFigures, type LatencyFigures, type PointFigures, pointShares } from './figures.js';
+import { type Block, type GovernorFigures, latencyFigures, type LatencyFigures, missesAtFullSpeed, type PointFigures, pointShares } from './figures.js';
 import { governorReport } from './governor-report.js';
 import { runBlock } from './run-block.js';
 import { scheduleLengthMs, speedSchedule, type SpeedSegment } from './schedule.js';
@@ -93,8 +93,8 @@ async function preparePoints(options: GovernorBenchOptions, governor: GovernedMa
   const measured = await makePoints(making, (share) => onProgress(share / 2, 'times of points'));
   if (!truth || (measured.accuracy?.data === truth.data && measured.networks.every(({ name }) => measured.accuracy?.ap50[name] !== undefined))) return measured;
   const accuracy = await scoreNetworks(measured.networks, truth, (share) => onProgress(0.5 + share / 2, 'accuracy of points'));
-  const detectMs = Object.fromEntries(measured.networks.map(({ name, sha256 }, i) => [name, { sha256, ms: measured.timesMs[i]! }]));
-  await writePointFile(measured.path, { detectMs, accuracy });
+  const { path, threads, networks, timesMs } = measured;
+  await writePointFile(path, { threads, detectMs: sumsAndTimes(networks, timesMs), accuracy });
   return makePoints(making);
 }
 
@@ -121,9 +121,11 @@ function figuresOf({ options, target, segments, blocks, points, emulation, loadB
     segments,
     blocks,
     fixed: latencyFigures(of('fixed'), segments, target.ms),
+    missesAtFullSpeed: missesAtFullSpeed(of('fixed'), segments, target.ms),
     governed: latencyFigures(of('governed'), segments, target.ms),
     ready: latencyFigures(of('governed'), segments, target.ms, 'readyMs'),
     points: points.ladder.map((point) => pointFigures(point, points, shares.get(point.name) ?? 0)),
+    threads: points.threads,
     accuracyData: points.accuracy?.data ?? null,
     loadBefore,
     loadAfter: loadavg()[0]!,
@@ -153,6 +155,7 @@ function figuresJson({ fixed, governed, ready, points, blocks, ...figures }: Gov
     range_over_mean: round(governed.rangeOverMean),
     deadline_misses: round(governed.deadlineMisses, 4),
     points: points.map(({ name, detectMs, frameMs, every, ap50, share }) => ({ name, detect_ms: round(detectMs), frame_ms: round(frameMs), every, ap50: ap50 === null ? null : round(ap50, 4), share: round(share) })),
+    misses_fixed_at_full_speed: round(figures.missesAtFullSpeed, 4),
     accuracy_data: figures.accuracyData,
     fixed: latencyJson(fixed),
     governed: latencyJson(governed),
@@ -160,6 +163,7 @@ function figuresJson({ fixed, governed, ready, points, blocks, ...figures }: Gov
     moves: blocks.filter(({ pipeline }) => pipeline === 'governed').map(({ moves }) => moves.map(({ atMs, ...move }) => ({ at_ms: Math.round(atMs), ...move }))),
     frames_dropped: { fixed: droppedOf(blocks, 'fixed'), governed: droppedOf(blocks, 'governed') },
     cores_used: cores,
+    governed_threads: figures.threads,
     load_average: { before: round(figures.loadBefore, 2), after: round(figures.loadAfter, 2), cores: availableParallelism() },
     machine: machine(),
   };
@@ -188,7 +192,8 @@ function printFigures(figures: GovernorFigures, out: string | undefined): void {
       ],
     ),
   );
-  print(`\nframes dropped: ${droppedOf(figures.blocks, 'fixed')} fixed, ${droppedOf(figures.blocks, 'governed')} governed\n`);
+  print(`\nfixed at full speed, later than the target: ${(figures.missesAtFullSpeed * 100).toFixed(2)} %`);
+  print(`frames dropped: ${droppedOf(figures.blocks, 'fixed')} fixed, ${droppedOf(figures.blocks, 'governed')} governed\n`);
   print(textTable(['operating point', 'a frame, ms', 'AP50', 'of the frames'], points.map(({ name, frameMs, ap50, share }) => [name, frameMs.toFixed(2), ap50 === null ? '-' : ap50.toFixed(3), `${(share * 100).toFixed(1)} %`])));
   if (figures.accuracyData) print(`\nAP50 on ${figures.accuracyData}`);
   if (out !== undefined) print(`\nreport: ${out}`);

@@ -1,5 +1,5 @@
 import { median } from '../../../core/median.js';
-import { isSettling, type SpeedSegment } from './schedule.js';
+import { isSettling, speedAt, type SpeedSegment } from './schedule.js';
 
 /** One delivered frame of a block. */
 export interface BenchFrame {
@@ -54,10 +54,14 @@ export interface GovernorFigures {
   readonly segments: readonly SpeedSegment[];
   readonly blocks: readonly Block[];
   readonly fixed: LatencyFigures;
+  /** Share of frames of the fixed pipeline that are late while the machine has its own speed: what nobody can govern away. */
+  readonly missesAtFullSpeed: number;
   readonly governed: LatencyFigures;
   /** Of the governed frames until their results were there: what the points do without the holding. */
   readonly ready: LatencyFigures;
   readonly points: readonly PointFigures[];
+  /** Of an inference in the governed pipeline. */
+  readonly threads: number;
   /** What accuracies were measured on; null where they weren't. */
   readonly accuracyData: string | null;
   /** Of the machine, before and after, over a minute: what else ran. */
@@ -95,6 +99,12 @@ export function latencyFigures(blocks: readonly Block[], segments: readonly Spee
     rangeOverMean: (Math.max(...medians) - Math.min(...medians)) / meanOfMedians,
     deadlineMisses: settled.filter((frame) => frame[of] > targetMs).length / settled.length,
   };
+}
+
+/** Share of frames later than the target while nothing was slowed down. */
+export function missesAtFullSpeed(blocks: readonly Block[], segments: readonly SpeedSegment[], targetMs: number): number {
+  const frames = blocks.flatMap((block) => block.frames).filter(({ atMs }) => speedAt(segments, atMs) >= 100 && !isSettling(segments, atMs, SETTLING_MS));
+  return frames.filter(({ latencyMs }) => latencyMs > targetMs).length / Math.max(1, frames.length);
 }
 
 /** Share of frames that were worked on at each point. */
