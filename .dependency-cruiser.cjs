@@ -4,16 +4,16 @@ const LAYERS = [
   ['timing', 'config', 'protocol', 'onnx'],
   ['inference'],
   ['detector'],
-  // What is done with a detector's boxes: patches found by covering them, objects followed over frames.
-  ['guard', 'tracking'],
+  // What is done with a detector's boxes: patches found by covering them, objects followed over frames. Beside it: space that is occupied, from stereo.
+  ['guard', 'tracking', 'occupancy'],
   // Work that need not be done: boxes that are known are kept or moved.
   ['redundancy'],
   // Moves along a ladder of operating points.
   ['governor'],
   ['sources', 'graph'],
   ['server', 'sinks', 'evaluation', 'model-store', 'client', 'report'],
-  // Offline work: what makes models cheaper, what picks one, what attacks them, what studies a pipeline's times.
-  ['compression', 'picker', 'attack', 'study'],
+  // Offline work: what makes models cheaper, what picks one, what attacks them, what studies a pipeline's times, what renders stereo scenes with exact truth.
+  ['compression', 'picker', 'attack', 'study', 'stereo-scenes'],
   ['cli'],
 ];
 const dir = (names) => `^src/(${names.join('|')})/`;

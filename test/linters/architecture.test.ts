@@ -45,12 +45,12 @@ describe('a violation is found', () => {
     ['no-upward-from-timing-config-protocol-onnx', 'timing/clock.ts', '../inference/session.js'],
     ['no-upward-from-inference', 'inference/session.ts', '../detector/nms.js'],
     ['no-upward-from-detector', 'detector/nms.ts', '../graph/run.js'],
-    ['no-upward-from-guard-tracking', 'guard/region.ts', '../graph/run.js'],
+    ['no-upward-from-guard-tracking-occupancy', 'guard/region.ts', '../graph/run.js'],
     ['no-upward-from-redundancy', 'redundancy/move.ts', '../graph/run.js'],
     ['no-upward-from-governor', 'governor/ladder.ts', '../graph/run.js'],
     ['no-upward-from-sources-graph', 'graph/run.ts', '../server/ws.js'],
     ['no-upward-from-server-sinks-evaluation-model-store-client-report', 'sinks/file.ts', '../cli/main.js'],
-    ['no-upward-from-compression-picker-attack-study', 'compression/prune.ts', '../cli/main.js'],
+    ['no-upward-from-compression-picker-attack-study-stereo-scenes', 'compression/prune.ts', '../cli/main.js'],
     ['onnx-surgery-is-offline', 'detector/decode.ts', '../onnx/builder.js'],
     ['client-knows-the-protocol-only', 'client/index.ts', '../server/ws.js'],
     ['rxjs-only-at-the-edges', 'detector/stream.ts', 'rxjs'],
@@ -60,10 +60,10 @@ describe('a violation is found', () => {
     ['plots-only-in-report', 'cli/plot.ts', '@observablehq/plot'],
     ['child-process-only-in-sources', 'graph/spawn.ts', 'node:child_process'],
     ...['timing', 'config', 'protocol', 'onnx'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
-    ...['guard', 'tracking'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
+    ...['guard', 'tracking', 'occupancy'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
     ...['sources', 'graph'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
     ...['server', 'sinks', 'evaluation', 'model-store', 'client', 'report'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
-    ...['compression', 'picker', 'attack', 'study'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
+    ...['compression', 'picker', 'attack', 'study', 'stereo-scenes'].map((room, i, rooms) => sideways(room, rooms[(i + 1) % rooms.length]!)),
   ];
 
   function sideways(room: string, neighbour: string) {
