@@ -219,8 +219,9 @@ function spanCauses({ stage, at: [queued, started, ended], parts = [], worker }:
   for (const wait of onMain) causes[own] += awaited(wait, causes, timeline, source);
   const working = withoutHalts(inWorker, causes, timeline);
   const workedMs = lengthMs(working);
-  const postMs = parts.reduce((sum, [name, from, to]) => (POST_PROCESSING.has(name) ? sum + (to - from) : sum), 0);
-  const contentMs = boxesBeforeNms === undefined ? 0 : Math.min(Math.max(0, contentCost(boxesBeforeNms)), postMs, workedMs);
+  // Usual and no less for a frame that was quicker: else what slower ones took longer would go with the number of boxes, as `compute`.
+  const hasContent = boxesBeforeNms !== undefined && parts.some(([name]) => POST_PROCESSING.has(name));
+  const contentMs = hasContent ? Math.min(Math.max(0, contentCost(boxesBeforeNms)), workedMs) : 0;
   // What the boxes usually cost holds the usual share of waiting for a processor already.
   const rest = workedMs === 0 ? 0 : 1 - contentMs / workedMs;
   const { ownMs, othersMs } = timeline.notRun(working, 'workers');
