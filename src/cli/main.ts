@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   attack: async () => (await import('./commands/attack.js')).addAttack,
   bench: async () => (await import('./commands/bench.js')).addBench,
   study: async () => (await import('./commands/study.js')).addStudy,
+  'render-stereo': async () => (await import('./commands/render-stereo.js')).addRenderStereo,
   guard: async () => (await import('./commands/guard/index.js')).addGuard,
   models: async () => (await import('./commands/models/index.js')).addModels,
   graph: async () => (await import('./commands/graph.js')).addGraph,

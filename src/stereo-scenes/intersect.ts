@@ -29,38 +29,40 @@ const NEAR_M = 0.05;
 /**
  * How far along a ray a solid is met, in lengths of `d`; both in the solid's own frame. Infinity where it isn't, or only behind the eye.
  *
+ * @param hx, hy, hz half the sides of the box around it. Numbers instead of the solid: this is done some millions of times for a picture.
  * @param isFar the second meeting instead of the first: what is behind a hole in it.
  */
-export function meet(solid: Solid, ox: number, oy: number, oz: number, dx: number, dy: number, dz: number, isFar: boolean): number {
-  switch (solid.kind) {
+export function meet(kind: Solid['kind'], hx: number, hy: number, hz: number, ox: number, oy: number, oz: number, dx: number, dy: number, dz: number, isFar: boolean): number {
+  switch (kind) {
     case 'box':
-      return meetBox(solid.half, ox, oy, oz, dx, dy, dz, isFar);
-    case 'ellipsoid': {
-      const [a, b, c] = solid.radii;
-      return meetQuadric(ox / a, oy / b, oz / c, dx / a, dy / b, dz / c, isFar);
-    }
+      return meetBox(hx, hy, hz, ox, oy, oz, dx, dy, dz, isFar);
+    case 'ellipsoid':
+      return meetSphere(ox / hx, oy / hy, oz / hz, dx / hx, dy / hy, dz / hz, isFar);
     case 'cylinder':
-      return meetCylinder(solid.radius, solid.halfHeight, ox, oy, oz, dx, dy, dz, isFar);
+      return meetCylinder(hx, hy, ox, oy, oz, dx, dy, dz, isFar);
     case 'cone':
-      return meetCone(solid.radius, solid.height, ox, oy, oz, dx, dy, dz, isFar);
+      return meetCone(hx, 2 * hy, ox, oy, oz, dx, dy, dz, isFar);
   }
 }
 
 /** By slabs (Kay and Kajiya 1986). */
-function meetBox([hx, hy, hz]: Vector, ox: number, oy: number, oz: number, dx: number, dy: number, dz: number, isFar: boolean): number {
-  const x1 = (-hx - ox) / dx;
-  const x2 = (hx - ox) / dx;
-  const y1 = (-hy - oy) / dy;
-  const y2 = (hy - oy) / dy;
-  const z1 = (-hz - oz) / dz;
-  const z2 = (hz - oz) / dz;
+function meetBox(hx: number, hy: number, hz: number, ox: number, oy: number, oz: number, dx: number, dy: number, dz: number, isFar: boolean): number {
+  const ix = 1 / dx;
+  const iy = 1 / dy;
+  const iz = 1 / dz;
+  const x1 = (-hx - ox) * ix;
+  const x2 = (hx - ox) * ix;
+  const y1 = (-hy - oy) * iy;
+  const y2 = (hy - oy) * iy;
+  const z1 = (-hz - oz) * iz;
+  const z2 = (hz - oz) * iz;
   const near = Math.max(Math.min(x1, x2), Math.min(y1, y2), Math.min(z1, z2));
   const far = Math.min(Math.max(x1, x2), Math.max(y1, y2), Math.max(z1, z2));
   return near <= far ? choose(near, far, isFar) : Infinity;
 }
 
-/** The unit sphere. */
-function meetQuadric(ox: number, oy: number, oz: number, dx: number, dy: number, dz: number, isFar: boolean): number {
+/** Of radius 1. */
+function meetSphere(ox: number, oy: number, oz: number, dx: number, dy: number, dz: number, isFar: boolean): number {
   return solve(dx * dx + dy * dy + dz * dz, ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz - 1, isFar);
 }
 
@@ -107,27 +109,26 @@ function choose(near: number, far: number, isFar: boolean): number {
   return far > NEAR_M ? far : Infinity;
 }
 
-/** Normal where a solid is met, in its own frame, not of length 1 for ellipsoids. */
-export function normalAt(solid: Solid, x: number, y: number, z: number, out: Float64Array): void {
-  switch (solid.kind) {
+/** Normal where a solid is met, in its own frame, pointing out of it, of any length. @param out three numbers. */
+export function normalAt(kind: Solid['kind'], hx: number, hy: number, hz: number, x: number, y: number, z: number, out: Float64Array): void {
+  switch (kind) {
     case 'box': {
-      const [hx, hy, hz] = solid.half;
-      const [ax, ay, az] = [Math.abs(x) / hx, Math.abs(y) / hy, Math.abs(z) / hz];
+      const ax = Math.abs(x) / hx;
+      const ay = Math.abs(y) / hy;
+      const az = Math.abs(z) / hz;
       const most = Math.max(ax, ay, az);
       out[0] = ax === most ? Math.sign(x) : 0;
       out[1] = ay === most && ax !== most ? Math.sign(y) : 0;
       out[2] = az === most && ax !== most && ay !== most ? Math.sign(z) : 0;
       return;
     }
-    case 'ellipsoid': {
-      const [a, b, c] = solid.radii;
-      out[0] = x / (a * a);
-      out[1] = y / (b * b);
-      out[2] = z / (c * c);
+    case 'ellipsoid':
+      out[0] = x / (hx * hx);
+      out[1] = y / (hy * hy);
+      out[2] = z / (hz * hz);
       return;
-    }
     case 'cylinder': {
-      const isLid = Math.abs(y) > solid.halfHeight * 0.9999;
+      const isLid = Math.abs(y) > hy * 0.9999;
       out[0] = isLid ? 0 : x;
       out[1] = isLid ? Math.sign(y) : 0;
       out[2] = isLid ? 0 : z;
@@ -136,7 +137,7 @@ export function normalAt(solid: Solid, x: number, y: number, z: number, out: Flo
     case 'cone': {
       const around = Math.hypot(x, z) || 1;
       out[0] = x / around;
-      out[1] = -solid.radius / solid.height;
+      out[1] = -hx / (2 * hy);
       out[2] = z / around;
     }
   }

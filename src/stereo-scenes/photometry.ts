@@ -7,7 +7,7 @@ export type Recipe = (typeof RECIPES)[number];
 
 /** Each camera of a pair draws its own from these; two numbers are the ends of a uniform distribution. */
 export interface RecipeBounds {
-  /** Of the exposure of both together, stops, and of each against that. */
+  /** Of the exposure of both together against one that fits, stops, and of each against that. */
   readonly exposureStops: number;
   readonly exposureDifferenceStops: number;
   /** Of the black level, of 255. */
@@ -28,9 +28,9 @@ export interface RecipeBounds {
 }
 
 export const RECIPE_BOUNDS: Readonly<Record<Recipe, RecipeBounds>> = {
-  clean: { exposureStops: 0.2, exposureDifferenceStops: 0, blackLevel: 0, gamma: 0, whiteBalance: 0, noise: [0.3, 0.5], blurPx: [0.35, 0.35], vignetting: 0, rowErrorPx: 0, turnErrorPx: 0 },
-  mild: { exposureStops: 0.4, exposureDifferenceStops: 0.1, blackLevel: 2, gamma: 0.03, whiteBalance: 0.03, noise: [0.5, 2], blurPx: [0.35, 0.6], vignetting: 0.1, rowErrorPx: 0.15, turnErrorPx: 0.1 },
-  harsh: { exposureStops: 0.8, exposureDifferenceStops: 0.35, blackLevel: 10, gamma: 0.12, whiteBalance: 0.1, noise: [1, 7], blurPx: [0.4, 1.2], vignetting: 0.3, rowErrorPx: 0.5, turnErrorPx: 0.4 },
+  clean: { exposureStops: 0.3, exposureDifferenceStops: 0, blackLevel: 0, gamma: 0, whiteBalance: 0, noise: [0.3, 0.5], blurPx: [0.35, 0.35], vignetting: 0, rowErrorPx: 0, turnErrorPx: 0 },
+  mild: { exposureStops: 0.7, exposureDifferenceStops: 0.1, blackLevel: 2, gamma: 0.03, whiteBalance: 0.03, noise: [0.5, 2], blurPx: [0.35, 0.6], vignetting: 0.1, rowErrorPx: 0.15, turnErrorPx: 0.1 },
+  harsh: { exposureStops: 1.4, exposureDifferenceStops: 0.35, blackLevel: 10, gamma: 0.12, whiteBalance: 0.1, noise: [1, 7], blurPx: [0.4, 1.2], vignetting: 0.3, rowErrorPx: 0.5, turnErrorPx: 0.4 },
 };
 
 /** What one camera does to the light that it gets. */
@@ -67,26 +67,49 @@ export function drawCameras(recipe: Recipe, random: SeededRandom): [left: Camera
   return [camera(false), camera(true)];
 }
 
-/** Blurs light, makes it a picture and adds noise. @param light changed. @returns red, green, blue by pixel, 8 bits each. */
-export function develop(light: Float32Array, size: Size, camera: CameraDraw, random: SeededRandom): Uint8Array {
+/** What an exposure that fits makes of the mean light: a middle grey. */
+const MIDDLE_GREY = 0.2;
+
+/** Factor that brings a picture's light to a middle grey on average. */
+export function exposureOf(light: Float32Array): number {
+  let sum = 0;
+  for (const value of light) sum += Math.min(1, value);
+  return MIDDLE_GREY / Math.max(1e-3, sum / light.length);
+}
+
+/**
+ * Blurs light, makes it a picture and adds noise.
+ *
+ * @param light red, green, blue by pixel, linear; changed. @param exposure factor to it, of both cameras.
+ * @returns red, green, blue by pixel, 8 bits each.
+ */
+export function develop(light: Float32Array, size: Size, exposure: number, camera: CameraDraw, random: SeededRandom): Uint8Array {
   const { width, height } = size;
   blur(light, size, camera.blurPx);
-  const { gain, blackLevel, gamma, noise, vignetting } = camera;
-  const out = new Uint8Array(light.length);
-  const corner = (width * width + height * height) / 4;
+  const { gain, blackLevel, noise, vignetting } = camera;
+  const tone = toneCurve(camera);
+  const out = new Uint8ClampedArray(light.length);
+  const falloff = (4 * vignetting) / (width * width + height * height);
   const draws = normals(random);
   for (let y = 0, at = 0; y < height; y += 1) {
+    const rowLit = exposure * (1 - falloff * (y - height / 2) ** 2);
     for (let x = 0; x < width; x += 1) {
-      const dark = 1 - (vignetting * ((x - width / 2) ** 2 + (y - height / 2) ** 2)) / corner;
+      const lit = rowLit - exposure * falloff * (x - width / 2) ** 2;
       for (let c = 0; c < 3; c += 1, at += 1) {
-        const lit = Math.min(1, light[at]! * gain[c]! * dark);
+        const root = Math.sqrt(Math.min(1, light[at]! * gain[c]! * lit));
         // Photons come by chance too: the noise of light grows with its root, the tone curve evens it out.
-        const value = 255 * lit ** gamma + blackLevel + noise * (0.7 + 0.3 * Math.sqrt(lit)) * draws[(at * 7 + (at >> 11)) & NORMALS_MASK]!;
-        out[at] = Math.max(0, Math.min(255, Math.round(value)));
+        out[at] = tone[(root * TONES + 0.5) | 0]! + blackLevel + noise * (0.7 + 0.3 * root) * draws[(at * 7 + (at >> 11)) & NORMALS_MASK]!;
       }
     }
   }
-  return out;
+  return new Uint8Array(out.buffer);
+}
+
+const TONES = 4096;
+
+/** Of 255, by the root of light: by that the curve is nearly straight, and a table does for a power. */
+function toneCurve({ gamma }: CameraDraw): Float32Array {
+  return Float32Array.from({ length: TONES + 1 }, (_, root) => 255 * (root / TONES) ** (2 * gamma));
 }
 
 const NORMALS_MASK = (1 << 16) - 1;
@@ -96,30 +119,39 @@ function normals(random: SeededRandom): Float32Array {
   return Float32Array.from({ length: NORMALS_MASK + 1 }, () => random.normal());
 }
 
-/** Gaussian, in place, by rows and by columns. */
+/** Gaussian, in place: along rows into a second picture, and back along columns. */
 function blur(light: Float32Array, { width, height }: Size, sigmaPx: number): void {
-  const radius = Math.ceil(2.5 * sigmaPx);
-  const weights = Array.from({ length: 2 * radius + 1 }, (_, i) => Math.exp(-((i - radius) ** 2) / (2 * sigmaPx ** 2)));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  const kernel = weights.map((weight) => weight / sum);
-  const line = new Float32Array(3 * Math.max(width, height));
-  for (let y = 0; y < height; y += 1) blurLine(light, 3 * y * width, 3, width, kernel, radius, line);
-  for (let x = 0; x < width; x += 1) blurLine(light, 3 * x, 3 * width, height, kernel, radius, line);
+  const kernel = gaussian(sigmaPx);
+  const row = 3 * width;
+  const rows = new Float32Array(light.length);
+  for (let start = 0; start < light.length; start += row) blurRow(light, start, row, kernel, rows);
+  light.fill(0);
+  const radius = (kernel.length - 1) / 2;
+  for (let y = 0; y < height; y += 1) {
+    for (let k = 0; k < kernel.length; k += 1) addRow(rows, row * Math.max(0, Math.min(height - 1, y + k - radius)), kernel[k]!, light, row * y, row);
+  }
 }
 
-function blurLine(light: Float32Array, start: number, step: number, count: number, kernel: readonly number[], radius: number, line: Float32Array): void {
-  for (let i = 0; i < count; i += 1) {
-    let [r, g, b] = [0, 0, 0];
-    for (let k = -radius; k <= radius; k += 1) {
-      const at = start + step * Math.max(0, Math.min(count - 1, i + k));
-      const weight = kernel[k + radius]!;
-      r += weight * light[at]!;
-      g += weight * light[at + 1]!;
-      b += weight * light[at + 2]!;
+/** Weights of a sum of 1, from one end to the other. */
+function gaussian(sigmaPx: number): Float64Array {
+  const radius = Math.ceil(2.5 * sigmaPx);
+  const weights = Float64Array.from({ length: 2 * radius + 1 }, (_, i) => Math.exp(-((i - radius) ** 2) / (2 * sigmaPx ** 2)));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+function blurRow(from: Float32Array, start: number, length: number, kernel: Float64Array, to: Float32Array): void {
+  const reach = 3 * ((kernel.length - 1) / 2);
+  for (let i = 0; i < length; i += 1) {
+    let sum = 0;
+    const isInside = i >= reach && i < length - reach;
+    for (let k = 0, at = i - reach; k < kernel.length; k += 1, at += 3) {
+      sum += kernel[k]! * from[start + (isInside ? at : at < 0 ? i % 3 : at < length ? at : length - 3 + (i % 3))]!;
     }
-    line[3 * i] = r;
-    line[3 * i + 1] = g;
-    line[3 * i + 2] = b;
+    to[start + i] = sum;
   }
-  for (let i = 0; i < count; i += 1) for (let c = 0; c < 3; c += 1) light[start + step * i + c] = line[3 * i + c]!;
+}
+
+function addRow(from: Float32Array, fromStart: number, weight: number, to: Float32Array, toStart: number, length: number): void {
+  for (let i = 0; i < length; i += 1) to[toStart + i]! += weight * from[fromStart + i]!;
 }

@@ -1,8 +1,11 @@
 import { SeededRandom } from '../core/seeded-random.js';
 import type { StereoRig } from '../core/stereo-rig.js';
+import { type Camera, cameraOf, type Eye } from './camera.js';
+import { findSurfaces, type Surfaces } from './find-surfaces.js';
 import { LAYOUTS, type Layout, layOut } from './layouts.js';
-import { type CameraDraw, develop, drawCameras, type Recipe } from './photometry.js';
-import { type Eye, renderView } from './render-view.js';
+import { type CameraDraw, develop, drawCameras, exposureOf, type Recipe } from './photometry.js';
+import type { Scene } from './scene.js';
+import { shade } from './shade.js';
 
 export interface PairRequest {
   readonly rig: StereoRig;
@@ -27,20 +30,46 @@ export interface RenderedPair {
   readonly disparityPx: Float32Array;
 }
 
+/** A scene is laid out anew where more than this share of the picture is nearer than this part of the range: a camera within a thing. */
+const MOST_NEAR = 0.1;
+const NEAR_PARTS = 25;
+const MOST_LAYOUTS = 20;
+
 /** The same request gives the same pair. */
-export function renderPair({ rig, rangeM, heightM, recipe, isHeldOut, seed, index }: PairRequest): RenderedPair {
-  const random = new SeededRandom(seed, index);
+export function renderPair(request: PairRequest): RenderedPair {
+  const { rig, recipe, isHeldOut, seed, index } = request;
+  const random = new SeededRandom(seed, isHeldOut ? -1 - index : index);
   const layout = LAYOUTS[random.integer(LAYOUTS.length)]!;
-  const scene = layOut(layout, { rangeM, heightM, isHeldOut }, random);
   const [left, right] = drawCameras(recipe, random);
-  const leftView = renderView(scene, rig, eyeOf(rig, left, false));
-  const rightView = renderView(scene, rig, eyeOf(rig, right, true));
+  const { scene, camera, surfaces } = layOutClear(layout, request, left, random);
+  const leftLight = shade(scene, camera, surfaces);
+  const rightCamera = cameraOf(scene, rig, eyeOf(rig, right, true));
+  const rightLight = shade(scene, rightCamera, findSurfaces(scene, rightCamera));
+  // As cameras of a rig do: one exposure for both, by the left one's picture.
+  const exposure = exposureOf(leftLight);
   return {
     layout,
-    left: develop(leftView.light, rig.size, left, random),
-    right: develop(rightView.light, rig.size, right, random),
-    disparityPx: leftView.depthM.map((depthM) => disparityOf(rig, depthM)),
+    left: develop(leftLight, rig.size, exposure, left, random),
+    right: develop(rightLight, rig.size, exposure, right, random),
+    disparityPx: surfaces.depthM.map((depthM) => disparityOf(rig, depthM)),
   };
+}
+
+/** A scene with nothing right before the left eye; after some in vain, one without things. */
+function layOutClear(layout: Layout, { rig, rangeM, heightM, isHeldOut }: PairRequest, left: CameraDraw, random: SeededRandom): { scene: Scene; camera: Camera; surfaces: Surfaces } {
+  for (let tries = 1; ; tries += 1) {
+    const full = layOut(layout, { rangeM, heightM, isHeldOut }, random);
+    const scene = tries < MOST_LAYOUTS ? full : { ...full, solids: [] };
+    const camera = cameraOf(scene, rig, eyeOf(rig, left, false));
+    const surfaces = findSurfaces(scene, camera);
+    if (tries === MOST_LAYOUTS || nearShare(surfaces.depthM, rangeM / NEAR_PARTS) <= MOST_NEAR) return { scene, camera, surfaces };
+  }
+}
+
+function nearShare(depthM: Float32Array, nearM: number): number {
+  let near = 0;
+  for (const depth of depthM) if (depth < nearM) near += 1;
+  return near / depthM.length;
 }
 
 function disparityOf({ focalPx, baselineM, centreShiftPx }: StereoRig, depthM: number): number {

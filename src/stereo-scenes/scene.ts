@@ -19,6 +19,14 @@ export interface Material {
   readonly scaleM: number;
   /** How much noise is laid over the pattern, 0 to 1. */
   readonly grain: number;
+  /** Strength of each finer noise to the coarser one before it, 0 to 1, 1 excluded: what is left to be seen from near. */
+  readonly roughness: number;
+  /** Where the noise between both colours has its middle, 0 to 1, both excluded: below a half there is more of the first. */
+  readonly bias: number;
+  /** Share of the places that have a speck: gravel, rust, fallen leaves. */
+  readonly speckle: number;
+  /** How much light stains take, 0 to 1. */
+  readonly dirt: number;
   /** How much of the light is mirrored, 0 to 1: what is mirrored lies elsewhere for each eye. */
   readonly gloss: number;
   /** Chooses the noise. */

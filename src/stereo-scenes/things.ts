@@ -31,7 +31,22 @@ export function anyColour(random: SeededRandom): Colour {
 }
 
 export function material(random: SeededRandom, pattern: Pattern, given: Partial<Material> = {}): Material {
-  return { pattern, colour: anyColour(random), second: anyColour(random), scaleM: random.uniform(0.1, 0.6), grain: random.chance(0.25) ? 0 : random.uniform(0.05, 0.6), gloss: 0, seed: random.integer(1e6), ...given };
+  // One in four is bare of everything but its pattern: plain ones have no texture at all, others repeat exactly.
+  const isBare = random.chance(0.25);
+  return {
+    pattern,
+    colour: anyColour(random),
+    second: anyColour(random),
+    scaleM: random.uniform(0.1, 0.6),
+    grain: isBare ? 0 : random.uniform(0.05, 0.6),
+    roughness: random.uniform(0.4, 0.88),
+    bias: random.uniform(0.25, 0.75),
+    speckle: !isBare && random.chance(0.3) ? random.uniform(0.05, 0.6) : 0,
+    dirt: !isBare && random.chance(0.4) ? random.uniform(0.1, 0.7) : 0,
+    gloss: 0,
+    seed: random.integer(1e6),
+    ...given,
+  };
 }
 
 const ANY_PATTERNS: readonly Pattern[] = ['plain', 'plain', 'noise', 'noise', 'noise', 'stripes', 'checks', 'bricks', 'planks'];
@@ -180,5 +195,5 @@ export const arch: Thing = ({ x, z, groundM, scale }, random) => {
 };
 
 function foliage(random: SeededRandom, scaleM: number): Material {
-  return material(random, 'leaves', { colour: pick(random, GREENS), second: pick(random, GREENS), scaleM, grain: random.uniform(0.4, 0.8) });
+  return material(random, 'leaves', { colour: pick(random, GREENS), second: pick(random, GREENS), scaleM, grain: random.uniform(0.4, 0.8), roughness: random.uniform(0.75, 0.93), speckle: random.uniform(0.2, 0.8) });
 }
