@@ -1,0 +1,201 @@
+"""Sets of stereo pairs in KITTI's layout, as `lynceus render-stereo` writes them.
+
+`image_2/N.png` and `image_3/N.png` are the pictures, `disp_occ_0/N.png` the left one's disparity (16 bits, 256ths of a pixel, 0 unknown),
+`calib/N.txt` (or one `calib.txt` for all) has P2 and P3, `set.json` the range `rangeM` and, where it isn't a thirty-second of it, `bottomM`.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+import geometry
+from geometry import LEVELS, Cube, Rig
+
+
+class SetError(Exception):
+    """What is wrong with a set, in words for whoever gave it."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    name: str
+    left: Path
+    right: Path
+    disparity: Path
+    calibration: Path
+    cube: Cube
+
+
+def list_pairs(folder):
+    """Pairs of a set that have everything, by name. @raises SetError where there are none or the range isn't known."""
+    folder = Path(folder)
+    described = folder / "set.json"
+    if not described.is_file():
+        raise SetError(f"{folder} has no set.json, so that nobody knows how far the rig is to see")
+    about = json.loads(described.read_text())
+    if not about.get("rangeM", 0) > 0:
+        raise SetError(f'{described} says no "rangeM" above 0')
+    cube = Cube.of(float(about["rangeM"]), about.get("bottomM"))
+    pairs = []
+    for left in sorted((folder / "image_2").glob("*.png")):
+        own = folder / "calib" / f"{left.stem}.txt"
+        pair = Pair(left.stem, left, folder / "image_3" / left.name, folder / "disp_occ_0" / left.name, own if own.is_file() else folder / "calib.txt", cube)
+        if pair.right.is_file() and pair.disparity.is_file() and pair.calibration.is_file():
+            pairs.append(pair)
+    if not pairs:
+        raise SetError(f"{folder} has no pair with image_2, image_3, disp_occ_0 and a calibration")
+    return pairs
+
+
+def read_rig(path, width, height):
+    """Rig of a KITTI calibration: focal length, centre and baseline of P2 and P3."""
+    rows = dict(line.split(":", 1) for line in Path(path).read_text().splitlines() if ":" in line)
+    if "P2" not in rows or "P3" not in rows:
+        raise SetError(f"{path} has no P2 and P3")
+    left, right = (np.array(rows[key].split(), np.float64).reshape(3, 4) for key in ("P2", "P3"))
+    focal_px = left[0, 0]
+    baseline_m = (left[0, 3] - right[0, 3]) / focal_px
+    if not (focal_px > 0 and baseline_m > 0):
+        raise SetError(f"{path}: focal length {focal_px} px and baseline {baseline_m} m have to be above 0")
+    return Rig(width, height, focal_px, left[0, 2], left[1, 2], right[0, 2] - left[0, 2], baseline_m)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One pair, read: pictures `[h, w, 3]` RGB, disparity `[h, w]` in pixels, 0 unknown."""
+
+    left: np.ndarray
+    right: np.ndarray
+    disparity_px: np.ndarray
+    rig: Rig
+    cube: Cube
+
+
+def read_pair(pair):
+    left, right = (cv2.imread(str(path), cv2.IMREAD_COLOR) for path in (pair.left, pair.right))
+    disparity = cv2.imread(str(pair.disparity), cv2.IMREAD_UNCHANGED)
+    if left is None or right is None or disparity is None or left.shape != right.shape or disparity.shape != left.shape[:2] or disparity.dtype != np.uint16:
+        raise SetError(f"pair {pair.name} beside {pair.left.parent}: pictures can't be read or differ in size")
+    height, width = disparity.shape
+    rig = read_rig(pair.calibration, width, height)
+    return Sample(left[:, :, ::-1], right[:, :, ::-1], disparity.astype(np.float32) / 256, rig, pair.cube)
+
+
+def truth_of(sample):
+    """Occupied cells `[side, side, side]` by level."""
+    finest = geometry.occupied(geometry.points_of(sample.disparity_px, sample.rig), sample.cube, LEVELS[-1])
+    return {side: geometry.coarser(finest, side) for side in LEVELS}
+
+
+def depth_bins(sample, stride_of_size, shape, count):
+    """Share of each feature column's pixels by slab of depth, `[count + 1, h, w]`; the last is "beyond, or nothing"."""
+    parallax = sample.disparity_px + sample.rig.shift_px
+    with np.errstate(divide="ignore"):
+        depth = np.where(sample.disparity_px > 0, sample.rig.focal_px * sample.rig.baseline_m / parallax, np.inf)
+    bins = np.minimum(depth * (count / sample.cube.range_m), count).astype(np.int64)
+    rows = np.minimum(np.arange(bins.shape[0]) // stride_of_size, shape[0] - 1)
+    columns = np.minimum(np.arange(bins.shape[1]) // stride_of_size, shape[1] - 1)
+    flat = (bins * shape[0] + rows[:, None]) * shape[1] + columns[None]
+    shares = np.bincount(flat.ravel(), minlength=(count + 1) * shape[0] * shape[1]).reshape(count + 1, *shape)
+    return (shares / shares.sum(axis=0, keepdims=True)).astype(np.float32)
+
+
+def disturb(picture, random):
+    """One camera's own colours and noise: exposure, contrast, tint, noise."""
+    gain = np.exp(random.normal(0, 0.15)) * np.exp(random.normal(0, 0.04, 3))
+    noisy = picture * gain + random.normal(0, 6) + random.normal(0, random.uniform(0, 5), picture.shape)
+    return np.clip(noisy, 0, 255)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the network sees of a pair, before augmentation, and what it is to answer."""
+
+    left: np.ndarray
+    right: np.ndarray
+    constants: dict
+    truth: dict
+    bins: dict
+
+
+def prepare(pair, size, planes):
+    """A pair at the size `(width, height)` that the network sees."""
+    sample = read_pair(pair)
+    height, width = sample.disparity_px.shape
+    if width % size[0] or height % size[1] or width // size[0] != height // size[1]:
+        raise SetError(f"pair {pair.name} is {width}x{height}: not a whole multiple of {size[0]}x{size[1]}")
+    half = halved(size)
+    shrink = width // half[0]
+    see = lambda picture: cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    shapes = {32: (8, 32), 64: (4, 64)}
+    bins = {name: depth_bins(sample, stride * shrink, (-(-half[1] // stride), -(-half[0] // stride)), count) for name, (stride, count) in shapes.items()}
+    constants = geometry.constants_of(sample.rig.scaled(*half), sample.cube, planes)
+    return Prepared(see(sample.left), see(sample.right), constants, truth_of(sample), bins)
+
+
+def halved(size):
+    """The size that strides are counted at: a picture of more than 600 columns is halved by the network itself."""
+    return (size[0] // 2, size[1] // 2) if size[0] > 600 else size
+
+
+class PairSet(torch.utils.data.Dataset):
+    """Pairs of several sets; augmented by `(seed, step)` alone, so that a run that goes on is the run that would have been."""
+
+    def __init__(self, folders, size, planes="voxel", keep=True):
+        self.pairs = [pair for folder in folders for pair in list_pairs(folder)]
+        self.size, self.planes = size, planes
+        self.kept = {} if keep else None
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def prepared(self, index):
+        if self.kept is None:
+            return prepare(self.pairs[index], self.size, self.planes)
+        if index not in self.kept:
+            self.kept[index] = pack(prepare(self.pairs[index], self.size, self.planes))
+        return unpack(self.kept[index])
+
+    def __getitem__(self, index):
+        return tensors_of(self.prepared(index), None)
+
+    def augmented(self, index, random):
+        return tensors_of(self.prepared(index), random)
+
+
+def pack(prepared):
+    """Bits for cells and bytes for shares: thousands of pairs stay in memory."""
+    truth = np.packbits(prepared.truth[LEVELS[-1]])
+    bins = {name: np.round(shares * 255).astype(np.uint8) for name, shares in prepared.bins.items()}
+    return prepared.left, prepared.right, prepared.constants, truth, bins
+
+
+def unpack(packed):
+    left, right, constants, bits, bins = packed
+    finest = np.unpackbits(bits).astype(bool).reshape((LEVELS[-1],) * 3)
+    shares = {name: values.astype(np.float32) / 255 for name, values in bins.items()}
+    return Prepared(left, right, constants, {side: geometry.coarser(finest, side) for side in LEVELS}, shares)
+
+
+def tensors_of(prepared, random):
+    """`random` undefined: as the cameras saw it."""
+    pictures = [prepared.left, prepared.right]
+    if random is not None:
+        pictures = [disturb(picture, random) for picture in pictures]
+    chw = [torch.from_numpy(np.ascontiguousarray(np.asarray(picture, np.float32).transpose(2, 0, 1))) for picture in pictures]
+    return {
+        "left": chw[0],
+        "right": chw[1],
+        "constants": {name: torch.from_numpy(value) for name, value in prepared.constants.items()},
+        "truth": {side: torch.from_numpy(cells.astype(np.float32)) for side, cells in prepared.truth.items()},
+        "bins": {count: torch.from_numpy(shares) for count, shares in prepared.bins.items()},
+    }
+
+
+def collate(samples):
+    """One batch; the constants of each pair stay its own, so that rigs may be mixed."""
+    return torch.utils.data.default_collate(samples)

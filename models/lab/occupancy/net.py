@@ -1,0 +1,235 @@
+"""Occupied cells straight from a stereo pair: StereoVoxelNet's idea with a decoder that stays in the camera's frustum.
+
+Two parts, exported as two graphs. `Coarse` extracts features of both pictures, matches them at an eighth and a quarter of the resolution
+and answers 8 and 16 cells a side. `Fine` goes on from its features: it matches at a half and answers 16, 32 and 64, for the slabs, rows and
+columns of cells that it is asked for. Resolutions are those of a picture of about 440x200; strides below are counted there.
+
+Nothing of a rig is in the weights: disparities of the planes and the way from rays to cells are inputs (`geometry.constants_of`).
+
+What is seen along rays is a distribution over slabs of depth for each feature column (one surface, or nothing in range). A cell's rate is
+the sum of these, weighted by how much of a column lies in the cell; that it is occupied has the probability 1 - exp(-rate), so rates of
+finer cells add up to those of coarser ones exactly.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+COARSE_PLANES, FINE_PLANES = 32, 64
+MATCH_GAIN = 8.0
+"""Of the skip from matching to depth, at the start: cosines are at most 1, and a softmax over tens of slabs needs more to be sure."""
+
+
+def block(before, after, stride=1, size=3):
+    return nn.Sequential(nn.Conv2d(before, after, size, stride, size // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+
+
+class Residual(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        return F.relu(x + self.norm(self.conv(x)))
+
+
+class Extractor(nn.Module):
+    """Of either camera. Dense 3x3 convolutions: quicker to train and to run on a CPU than separable ones of the same quality."""
+
+    def __init__(self, is_full):
+        super().__init__()
+        self.halve = block(3, 12, 2) if is_full else nn.Identity()
+        self.to_half = nn.Sequential(block(12 if is_full else 3, 16, 2), Residual(16))
+        self.to_quarter = nn.Sequential(block(16, 32, 2), Residual(32), Residual(32))
+        self.to_eighth = nn.Sequential(block(32, 48, 2), Residual(48))
+
+    def forward(self, picture):
+        half = self.to_half(self.halve(picture / 64 - 2))
+        quarter = self.to_quarter(half)
+        return half, quarter, self.to_eighth(quarter)
+
+
+def match(left, right, shifts, stride):
+    """Cosine of left features and right ones, `shifts` pixels further left: `[b, planes, h, w]`.
+
+    All columns of a row are compared with all of the other row at once (one matrix product), and the planes are picked from that,
+    interpolated between columns. Of a plane's several shifts `[b, planes, samples]` the best counts. Outside of the right picture it is 0.
+    """
+    with torch.autocast("cpu", enabled=False):
+        left, right = (F.normalize(side.float(), dim=1) for side in (left, right))
+        every = left.permute(0, 2, 3, 1) @ right.permute(0, 2, 1, 3)
+        return torch.stack([pick(rows, shift / stride) for rows, shift in zip(every, shifts)])
+
+
+def pick(every, shifts):
+    """Of one pair: `every` `[h, w, w]`, `shifts` `[planes, samples]` in columns."""
+    height, width = every.shape[0], every.shape[1]
+    column = torch.arange(width).view(-1, 1, 1)
+    at = column - shifts
+    low = torch.floor(at)
+    share = at - low
+    seen = (at >= 0).to(every.dtype)
+    index = low.long()
+    flat = every.reshape(height, -1)
+    take = lambda columns: flat[:, (column * width + columns.clamp(0, width - 1)).reshape(-1)].view(height, width, *shifts.shape)
+    blended = take(index) * ((1 - share) * seen) + take(index + 1) * (share * seen)
+    best = blended.amax(dim=3) if shifts.shape[1] > 1 else blended[:, :, :, 0]
+    return best.permute(2, 0, 1)
+
+
+class DepthHead(nn.Module):
+    """Logits over slabs of depth and "nothing in range", with a skip from the matching planes that begins as interpolation."""
+
+    def __init__(self, channels, planes_to_slabs):
+        super().__init__()
+        slabs, planes = planes_to_slabs.shape
+        self.head = nn.Conv2d(channels, slabs + 1, 1)
+        self.skip = nn.Conv2d(planes, slabs + 1, 1, bias=False)
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+            self.skip.weight.zero_()
+            self.skip.weight[:slabs, :, 0, 0] = torch.from_numpy(planes_to_slabs) * MATCH_GAIN
+            self.head.bias.zero_()
+            self.head.bias[slabs] = MATCH_GAIN / 2
+
+    def forward(self, features, matching):
+        return (self.head(features) + self.skip(matching)).float()
+
+
+class Cells(nn.Module):
+    """From a distribution over slabs along rays to the rates of cells."""
+
+    def __init__(self, slabs):
+        super().__init__()
+        self.log_gain = nn.Parameter(torch.full((slabs,), 1.0))
+
+    def forward(self, logits, slabs, rows, columns):
+        with torch.autocast("cpu", enabled=False):
+            seen = F.softmax(logits, dim=1)[:, :-1] * torch.exp(self.log_gain)[None, :, None, None]
+            if slabs is not None:
+                seen = seen.index_select(1, slabs)
+            return rows @ seen @ columns.transpose(2, 3)
+
+
+class Level(nn.Module):
+    """Logit of a cell's being occupied, from its rate; where it begins, that of 1 - exp(-rate)."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.offset = nn.Parameter(torch.zeros(()))
+
+    def forward(self, rates):
+        rates = rates.clamp(1e-4, 20.0)
+        return torch.log(torch.exp(rates) - 1) * self.scale + self.offset
+
+
+def add_up(rates, step):
+    """Rates `[b, z, y, x]` of cells that are `step` times as long."""
+    b, z, y, x = rates.shape
+    return rates.reshape(b, z // step, step, y // step, step, x // step, step).sum(dim=(2, 4, 6))
+
+
+class Coarse(nn.Module):
+    def __init__(self, is_full, planes_to_slabs):
+        super().__init__()
+        self.extract = Extractor(is_full)
+        self.narrow = block(COARSE_PLANES, 48, 2)
+        self.join = nn.Sequential(block(48 + COARSE_PLANES + 48, 96), Residual(96))
+        self.down = nn.Sequential(block(96, 128, 2), Residual(128), Residual(128))
+        self.up = block(128, 96, size=1)
+        self.out = Residual(96)
+        self.depth = DepthHead(96, planes_to_slabs)
+        self.cells = Cells(32)
+        self.levels = nn.ModuleDict({"8": Level(), "16": Level()})
+
+    def forward(self, left, right, shifts, rows, columns):
+        pairs = left.shape[0]
+        half, quarter, eighth = self.extract(torch.cat([left, right]))
+        near, far = match(eighth[:pairs], eighth[pairs:], shifts, 8), match(quarter[:pairs], quarter[pairs:], shifts, 4)
+        joined = self.join(torch.cat([self.narrow(far), near, eighth[:pairs]], 1))
+        context = F.interpolate(self.up(self.down(joined)), scale_factor=2.0, mode="nearest")
+        seen = self.out(joined + context[:, :, : joined.shape[2], : joined.shape[3]])
+        logits = self.depth(seen, F.max_pool2d(far, 2))
+        rates = add_up_slabs(self.cells(logits, None, rows, columns))
+        answers = {16: self.levels["16"](rates), 8: self.levels["8"](add_up(rates, 2))}
+        return answers, logits, (half, quarter, seen)
+
+
+def add_up_slabs(rates):
+    """Slabs of half a cell's length to cells."""
+    b, z, y, x = rates.shape
+    return rates.reshape(b, z // 2, 2, y, x).sum(dim=2)
+
+
+class Fine(nn.Module):
+    def __init__(self, planes_to_slabs):
+        super().__init__()
+        self.lower = nn.Conv2d(32, 16, 1, bias=False)
+        self.match_features = nn.Sequential(block(16, 16), nn.Conv2d(16, 16, 1))
+        self.narrow = nn.Conv2d(FINE_PLANES, 64, 3, 2, 1, bias=False)
+        self.context = nn.Conv2d(96, 64, 1, bias=False)
+        self.look = nn.Conv2d(32, 64, 1, bias=False)
+        self.norm = nn.BatchNorm2d(64)
+        self.out = nn.Sequential(Residual(64), Residual(64), Residual(64))
+        self.depth = DepthHead(64, planes_to_slabs)
+        self.cells = Cells(64)
+        self.levels = nn.ModuleDict({"16": Level(), "32": Level(), "64": Level()})
+
+    def forward(self, features, shifts, slabs, rows, columns):
+        half, quarter, seen = features
+        pairs = seen.shape[0]
+        matched = self.match_features(half + twice(self.lower(quarter)))
+        planes = match(matched[:pairs], matched[pairs:], shifts, 2)
+        joined = F.relu(self.norm(self.narrow(planes) + twice(self.context(seen)) + self.look(quarter[:pairs])))
+        logits = self.depth(self.out(joined), F.max_pool2d(planes, 2))
+        rates = self.cells(logits, slabs, rows, columns)
+        return {64: self.levels["64"](rates), 32: self.levels["32"](add_up(rates, 2)), 16: self.levels["16"](add_up(rates, 4))}, logits
+
+
+def twice(features):
+    return F.interpolate(features, scale_factor=2.0, mode="nearest")
+
+
+class FrustumNet(nn.Module):
+    """`Coarse` and `Fine` in one, as they are trained. Answers are logits of cells, by "coarse" or "fine" and level."""
+
+    def __init__(self, is_full=False, coarse_matrix=None, fine_matrix=None):
+        super().__init__()
+        self.coarse = Coarse(is_full, np.eye(COARSE_PLANES, dtype=np.float32) if coarse_matrix is None else coarse_matrix)
+        self.fine = Fine(np.eye(FINE_PLANES, dtype=np.float32) if fine_matrix is None else fine_matrix)
+
+    def forward(self, left, right, constants):
+        c = constants
+        coarse, coarse_depth, features = self.coarse(left, right, c["coarse_shifts"], c["coarse_rows"], c["coarse_columns"])
+        fine, fine_depth = self.fine(features, c["fine_shifts"], None, c["rows"], c["columns"])
+        return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth, 64: fine_depth}}
+
+
+class LatentNet(nn.Module):
+    """The paper's decoder, to compare with: all that is seen through a vector of 128, and cells from that by 3-D deconvolutions."""
+
+    def __init__(self, is_full=False, coarse_matrix=None, fine_matrix=None, size=(440, 200)):
+        super().__init__()
+        self.coarse = Coarse(is_full, np.eye(COARSE_PLANES, dtype=np.float32) if coarse_matrix is None else coarse_matrix)
+        self.squeeze = nn.Sequential(block(96, 96, 2), block(96, 96, 2))
+        inner = 96 * -(-size[0] // 32) * -(-size[1] // 32)
+        self.latent = nn.Sequential(nn.Linear(inner, 128), nn.ReLU(), nn.Linear(128, 64 * 64), nn.ReLU())
+        up = lambda before, after: nn.Sequential(nn.ConvTranspose3d(before, after, 4, 2, 1), nn.ReLU())
+        self.grow = nn.ModuleList([up(64, 64), up(64, 32), up(32, 16), up(16, 8)])
+        self.heads = nn.ModuleList([nn.Conv3d(channels, 1, 1) for channels in (64, 32, 16, 8)])
+
+    def forward(self, left, right, constants):
+        c = constants
+        coarse, coarse_depth, (_, _, seen) = self.coarse(left, right, c["coarse_shifts"], c["coarse_rows"], c["coarse_columns"])
+        cells = self.latent(self.squeeze(seen).flatten(1)).view(-1, 64, 4, 4, 4)
+        fine = {}
+        for side, grow, head in zip((8, 16, 32, 64), self.grow, self.heads):
+            cells = grow(cells)
+            fine[side] = head(cells)[:, 0].float()
+        return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth}}
+
+
+NETS = {"frustum": FrustumNet, "latent": LatentNet}
