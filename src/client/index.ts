@@ -7,6 +7,7 @@ import type {
   OperatingPointMessage,
   FrameField,
   HelloMessage,
+  OccupancyMessage,
   PartialFrameMessage,
   PreviewHeader,
   ServerMessage,
@@ -18,6 +19,7 @@ import { FrameQueue } from './frame-queue.js';
 import { findWebSocket, type WebSocketConstructor, type WebSocketLike } from './socket.js';
 
 export type * from '../protocol/messages.js';
+export { OccupancyDecoder, OccupancyError, type OccupiedVoxels } from './occupancy-decoder.js';
 export type { WebSocketConstructor, WebSocketLike } from './socket.js';
 
 // Types only come from the protocol, so that a browser loads three small files; the compiler checks these values against it.
@@ -62,6 +64,8 @@ export interface ConnectOptions<F extends FrameField = FrameField> extends Subsc
   readonly token?: string;
   readonly onFrame?: (frame: PartialFrameMessage<F>) => void;
   readonly onEvent?: (event: EventMessage) => void;
+  /** Occupied space of a stream with stereo occupancy; an `OccupancyDecoder` for each stream reads it. */
+  readonly onOccupancy?: (message: OccupancyMessage) => void;
   /** The governor of a stream moved. */
   readonly onOperatingPoint?: (move: OperatingPointMessage) => void;
   readonly onStats?: (stats: StatsMessage) => void;
@@ -202,11 +206,11 @@ class Client<F extends FrameField> implements LynceusClient<F> {
   #onMessage(data: unknown): void {
     this.#lastHeardMs = Date.now();
     if (this.#isOver()) return;
-    if (typeof data === 'string') this.#follow(JSON.parse(data) as ServerMessage);
+    if (typeof data === 'string') this.#follow(JSON.parse(data) as ServerMessage<string>);
     else if (data instanceof ArrayBuffer) this.#options.onPreview?.(readPreview(data));
   }
 
-  #follow(message: ServerMessage): void {
+  #follow(message: ServerMessage<string>): void {
     switch (message.type) {
       case 'hello':
         this.#onHello(message);
@@ -223,6 +227,9 @@ class Client<F extends FrameField> implements LynceusClient<F> {
         break;
       case 'event':
         this.#options.onEvent?.(message);
+        break;
+      case 'occupancy':
+        this.#options.onOccupancy?.(message);
         break;
       case 'operating_point':
         this.#options.onOperatingPoint?.(message);

@@ -1,6 +1,6 @@
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { AppError } from '../core/errors.js';
-import { clientMessage, type ClientMessage, type ServerMessage, type PartialFrameMessage } from './messages.js';
+import { clientMessage, type ClientMessage, type OccupancyMessage, type ServerMessage, type PartialFrameMessage } from './messages.js';
 import type { Encoding } from './version.js';
 
 const encoder = new Encoder({ ignoreUndefined: true });
@@ -17,7 +17,8 @@ const decoder = new Decoder({
 
 /** One message as the bytes of a WebSocket message: text for `json`, binary for `msgpack`. */
 export function encodeMessage(message: ServerMessage | PartialFrameMessage<never>, encoding: Encoding): Buffer {
-  return encoding === 'json' ? Buffer.from(JSON.stringify(message)) : bytesOf(encoder.encode(message));
+  if (encoding === 'msgpack') return bytesOf(encoder.encode(message));
+  return Buffer.from(JSON.stringify(message.type === 'occupancy' ? withBase64(message) : message));
 }
 
 /**
@@ -43,6 +44,21 @@ function parse(bytes: Buffer, encoding: Encoding): unknown {
   } catch (cause) {
     throw invalid(`Expected ${encoding === 'json' ? 'JSON' : 'MessagePack'}, found bytes that are not.`, cause);
   }
+}
+
+/** JSON has no bytes. */
+function withBase64({ changed, cleared, subtrees, confidence, ...message }: OccupancyMessage<Uint8Array>): OccupancyMessage {
+  return {
+    ...message,
+    changed: toBase64(changed),
+    ...(cleared && { cleared: toBase64(cleared) }),
+    subtrees: toBase64(subtrees),
+    ...(confidence && { confidence: toBase64(confidence) }),
+  };
+}
+
+function toBase64({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 }
 
 /** The same memory as a Buffer. */

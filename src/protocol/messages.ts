@@ -291,6 +291,46 @@ export const previewHeader = z
   .object({ type: z.literal('preview'), stream: streamName, seq: count, width: z.int().min(1), height: z.int().min(1) })
   .meta({ title: 'preview', description: 'Head of a binary message: 4 bytes head length (big-endian), this head as JSON in UTF-8, then a JPEG of the frame seq.' });
 
+// --- occupied space ---
+
+// `z.base64()` would be the format `base64` in the schemas, which JSON Schema doesn't have.
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** Bytes, at most so many: 4 letters for 3 of them, the last ones padded. */
+const bytes = (most: number) => z.string().regex(BASE64).max(4 * Math.ceil(most / 3)).meta({ contentEncoding: 'base64' });
+const bitset = bytes(64).length(88).describe('64 bytes (base64 in JSON, bin in MessagePack), a bit for each block of the coarsest level (8 x 8 x 8): block i is bit i % 8 of byte i >> 3');
+
+const nearestObstacles = z
+  .object({
+    from_deg: z.number().min(-180).max(180).describe('Azimuth of the first sector, degrees; 0 is straight ahead, positive to the right'),
+    to_deg: z.number().min(-180).max(180),
+    distance_m: z.array(z.number().min(0).nullable()).min(1).max(360).describe('Of sectors of equal angle, from from_deg to to_deg: metres on the ground plane from the left camera; null where nothing is in range'),
+  })
+  .meta({ title: 'NearestObstacles' });
+
+export const occupancyMessage = z
+  .object({
+    type: z.literal('occupancy'),
+    stream: streamName,
+    seq: count.describe('The frame that it was seen in'),
+    pts_us: z.int().describe("Presentation time of that frame in the source's own time line, microseconds"),
+    kind: z.enum(['keyframe', 'delta']).describe('keyframe: these are all occupied blocks. delta: changed blocks with what is in them now; the others stay'),
+    epoch: count.describe('Counts keyframes'),
+    update: count.describe('Counts the updates of an epoch; 0 is its keyframe. A delta that does not follow on the update before it cannot be read: wait for a keyframe'),
+    level: z.union([z.literal(8), z.literal(16), z.literal(32), z.literal(64)]).describe('Cells a side of the finest level that was reached'),
+    grid: z
+      .object({
+        range_m: z.number().positive().describe('Edge of the cube, metres'),
+        bottom_m: z.number().describe('Its lower face, metres below the left camera'),
+      })
+      .describe('x to the right from -range_m / 2 to range_m / 2, y down from bottom_m - range_m to bottom_m, z ahead from 0 to range_m'),
+    changed: bitset,
+    cleared: z.exactOptional(bitset).describe('Of a delta: blocks that are not occupied any more'),
+    subtrees: bytes(512 * 73).describe('Bytes, as above. Of each changed block in ascending order: a mask of its children for every cell coarser than level, breadth first'),
+    confidence: z.exactOptional(bytes(512 * 512)).describe('Bytes, as above. Of each cell at level in the order that the subtrees are read in: how sure it is, in 255ths'),
+    nearest: z.exactOptional(nearestObstacles).describe('Where it was asked for: the nearest obstacle by direction'),
+  })
+  .meta({ title: 'occupancy', description: 'Occupied space before a stereo rig, as an octree.' });
+
 // --- what a client says ---
 
 export const subscribeMessage = z
@@ -341,13 +381,23 @@ export type ErrorMessage = z.infer<typeof errorMessage>;
 export type PongMessage = z.infer<typeof pongMessage>;
 export type PreviewHeader = z.infer<typeof previewHeader>;
 
-/** All that the server sends in the chosen encoding. */
-export type ServerMessage =
+type OccupancyInJson = z.infer<typeof occupancyMessage>;
+/** With `string`, as it comes in JSON (base64); with `Uint8Array`, as it is in MessagePack, and before it is encoded. */
+export type OccupancyMessage<Bytes extends string | Uint8Array = string> = Omit<OccupancyInJson, 'changed' | 'cleared' | 'subtrees' | 'confidence'> & {
+  changed: Bytes;
+  cleared?: Bytes;
+  subtrees: Bytes;
+  confidence?: Bytes;
+};
+
+/** All that the server sends in the chosen encoding; `Bytes` is how binary parts come: `string` to who reads JSON. */
+export type ServerMessage<Bytes extends string | Uint8Array = Uint8Array> =
   | HelloMessage
   | AuthRequiredMessage
   | SubscribedMessage
   | FrameMessage
   | EventMessage
+  | OccupancyMessage<Bytes>
   | OperatingPointMessage
   | StatsMessage
   | DroppedMessage

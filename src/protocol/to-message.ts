@@ -3,6 +3,7 @@ import { NO_DETECTIONS } from '../core/detections.js';
 import type { AppError } from '../core/errors.js';
 import type { CaptureTime, Frame } from '../core/frame.js';
 import type { BoxOrigin, GuardReport, PatchFinding } from '../core/guard-report.js';
+import type { OccupancyUpdate, SectorDistances } from '../core/occupancy-update.js';
 import type { RedundancyReport } from '../core/redundancy-report.js';
 import type { OperatingPointMove } from '../core/operating-point.js';
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
@@ -17,6 +18,7 @@ import type {
   FrameField,
   FrameMessage,
   GuardStatsMessage,
+  OccupancyMessage,
   OperatingPointMessage,
   PartialFrameMessage,
   PatchMessage,
@@ -62,6 +64,27 @@ export function toEventMessage(stream: string, event: SourceEvent): EventMessage
 
 export function toOperatingPointMessage(stream: string, { epochMs, from, to, reason, message }: OperatingPointMove): OperatingPointMessage {
   return { type: 'operating_point', stream, time: toRfc3339(epochMs), from: { ...from }, to: { ...to }, reason, message };
+}
+
+/** Occupied space as it goes over the wire; the update's bytes as they are, not copied. Distances to the millimetre. */
+export function toOccupancyMessage(stream: string, frame: Pick<Frame, 'sequence' | 'ptsUs'>, update: OccupancyUpdate, nearest?: SectorDistances): OccupancyMessage<Uint8Array> {
+  const { kind, epoch, grid, tree, cleared } = update;
+  return {
+    type: 'occupancy',
+    stream,
+    seq: frame.sequence,
+    pts_us: Math.round(frame.ptsUs),
+    kind,
+    epoch,
+    update: update.update,
+    level: tree.level,
+    grid: { range_m: grid.rangeM, bottom_m: grid.bottomM },
+    changed: tree.blocks,
+    ...(cleared && { cleared }),
+    subtrees: tree.subtrees,
+    ...(tree.confidence && { confidence: tree.confidence }),
+    ...(nearest && { nearest: toNearestPart(nearest) }),
+  };
 }
 
 export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage {
@@ -132,6 +155,10 @@ function toGuardParts({ state, reason, patches, suppressed, extraPasses }: Guard
     suppressed: toDetectionMessages(suppressed, labels, { origins: taken }).slice(0, MAX_SUPPRESSED),
     guard: { state, ...(reason === undefined ? {} : { reason }), extra_passes: extraPasses },
   };
+}
+
+function toNearestPart({ fromDeg, toDeg, distanceM }: SectorDistances): NonNullable<OccupancyMessage['nearest']> {
+  return { from_deg: fromDeg, to_deg: toDeg, distance_m: Array.from(distanceM, (metres) => (Number.isFinite(metres) ? round3(metres) : null)) };
 }
 
 function toRedundancyPart({ action, reason, ageFrames, inferredShare }: RedundancyReport): NonNullable<FrameMessage['redundancy']> {

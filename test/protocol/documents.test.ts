@@ -6,7 +6,7 @@ import { asyncApiDocument, schemas } from '../../src/protocol/schemas.js';
 
 /** The parser's diagnostics number an error 0, warnings and hints above. */
 const ERROR_SEVERITY = 0;
-const NAMES = ['hello', 'auth_required', 'subscribed', 'frame', 'event', 'operating_point', 'stats', 'dropped', 'error', 'pong', 'preview', 'auth', 'subscribe', 'unsubscribe', 'ping'];
+const NAMES = ['hello', 'auth_required', 'subscribed', 'frame', 'occupancy', 'event', 'operating_point', 'stats', 'dropped', 'error', 'pong', 'preview', 'auth', 'subscribe', 'unsubscribe', 'ping'];
 
 test('every message has a JSON Schema under its own type', () => {
   expect(Object.keys(schemas())).toEqual(NAMES);
@@ -20,7 +20,7 @@ test('the AsyncAPI document is valid and has every message', async () => {
   expect(diagnostics.filter(({ severity }: { severity: number }) => severity === ERROR_SEVERITY).map(({ message, path }) => `${path.join('.')}: ${message}`)).toEqual([]);
   expect(document!.info().version()).toBe('1.2.3');
   const messages = Object.fromEntries(document!.operations().all().map((operation) => [operation.action(), operation.messages().all().map((message) => message.name())]));
-  expect(messages).toEqual({ send: NAMES.slice(0, 11), receive: NAMES.slice(11) });
+  expect(messages).toEqual({ send: NAMES.slice(0, 12), receive: NAMES.slice(12) });
 });
 
 test('the page on the protocol explains every message and every close code', () => {

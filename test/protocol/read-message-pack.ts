@@ -27,6 +27,8 @@ export function readMessagePack(bytes: Buffer): unknown {
       case 0xc0: return null;
       case 0xc2: return false;
       case 0xc3: return true;
+      case 0xc4: return take(take(1).readUInt8());
+      case 0xc5: return take(take(2).readUInt16BE());
       case 0xca: return take(4).readFloatBE();
       case 0xcb: return take(8).readDoubleBE();
       case 0xcc: return take(1).readUInt8();
