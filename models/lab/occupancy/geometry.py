@@ -11,9 +11,10 @@ import numpy as np
 
 LEVELS = (8, 16, 32, 64)
 FINEST = LEVELS[-1]
-COARSE_SAMPLES, FINE_SAMPLES = 4, 1
-"""Disparities looked at between the near and the far face of a slab of cells: near slabs are many pixels thick, and the coarse matching,
-which is cheap, is there for them; the fine one is for the far ones, thinner than a pixel."""
+DISPARITIES = {8: 32, 4: 48, 2: 40}
+"""Whole steps of disparity that are looked at, by stride: up to 256, 192 and 80 pixels. What is nearer is for the coarser ones."""
+SAMPLES_PER_PLANE = 8
+"""Disparities between the near and the far face of a slab: near slabs are many pixels thick."""
 
 
 @dataclass(frozen=True)
@@ -80,29 +81,35 @@ def slabs(cube, count):
     return faces[:-1], faces[1:]
 
 
-def voxel_planes(rig, cube, count, samples):
-    """Disparities `[count, samples]` of the slabs of cells, pixels: the planes of StereoVoxelNet's voxel cost volume.
+def voxel_planes(rig, cube, count, _stride):
+    """Disparities `[count, SAMPLES_PER_PLANE]` of the slabs of cells, pixels: the planes of StereoVoxelNet's voxel cost volume.
 
     A near slab spans many disparities, so each is looked at in several places. The nearest slab begins at a quarter of its depth.
     """
     near, far = slabs(cube, count)
     near = np.maximum(near, far / 4)
-    return spread(rig.disparity_of(near), rig.disparity_of(far), samples)
+    return spread(rig.disparity_of(near), rig.disparity_of(far))
 
 
-def uniform_planes(rig, cube, count, samples):
-    """As many planes at equal steps of disparity, from the farthest slab's to the widest that the voxel planes see: what is compared with."""
-    widest = min(voxel_planes(rig, cube, count, 1).max(), rig.width / 2)
-    faces = np.linspace(widest, rig.disparity_of(cube.range_m), count + 1)
-    return spread(faces[:-1], faces[1:], samples)
+def uniform_planes(rig, cube, count, stride):
+    """As many planes at equal steps of disparity, from the end of the range to the widest that is looked at: what is compared with."""
+    faces = np.linspace((DISPARITIES[stride] - 1) * stride, rig.disparity_of(cube.range_m), count + 1)
+    return spread(faces[:-1], faces[1:])
 
 
 PLANES = {"voxel": voxel_planes, "uniform": uniform_planes}
 
 
-def spread(from_px, to_px, samples):
-    at = (np.arange(samples) + 0.5) / samples
+def spread(from_px, to_px):
+    at = (np.arange(SAMPLES_PER_PLANE) + 0.5) / SAMPLES_PER_PLANE
     return (from_px[:, None] + (to_px - from_px)[:, None] * at).astype(np.float32)
+
+
+def mixture(planes, stride):
+    """Matrix `[disparities, planes]` that mixes whole steps of disparity, of `stride` pixels, into planes; 0 for what is nearer than all steps."""
+    steps = DISPARITIES[stride]
+    away = np.abs(planes[None] / stride - np.arange(steps)[:, None, None])
+    return np.maximum(1 - away, 0).mean(axis=2).astype(np.float32)
 
 
 def plane_depths(planes, rig):
@@ -147,7 +154,7 @@ def overlaps(length_px, stride, centre, focal_px, depths, from_m, range_m, side)
 
 def skips_of(rig, cube, planes="voxel"):
     """Where the skips from matching planes to slabs of depth begin, coarse and fine: matrices `[slabs, planes]`."""
-    coarse, fine = PLANES[planes](rig, cube, 32, COARSE_SAMPLES), PLANES[planes](rig, cube, 64, FINE_SAMPLES)
+    coarse, fine = PLANES[planes](rig, cube, 32, 4), PLANES[planes](rig, cube, 64, 2)
     return plane_to_slab(coarse, rig, cube, 32), plane_to_slab(fine, rig, cube, 64)
 
 
@@ -158,8 +165,9 @@ def constants_of(rig, cube, planes="voxel"):
     rows16, columns16 = frustum_to_cells(rig, cube, 32, 16, 8)
     rows64, columns64 = frustum_to_cells(rig, cube, 64, 64, 4)
     return {
-        "coarse_shifts": make(rig, cube, 32, COARSE_SAMPLES),
-        "fine_shifts": make(rig, cube, 64, FINE_SAMPLES),
+        "near_planes": mixture(make(rig, cube, 32, 8), 8),
+        "far_planes": mixture(make(rig, cube, 32, 4), 4),
+        "fine_planes": mixture(make(rig, cube, 64, 2), 2),
         "coarse_rows": rows16,
         "coarse_columns": columns16,
         "slabs": np.arange(64, dtype=np.int64),

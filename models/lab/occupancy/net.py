@@ -51,32 +51,27 @@ class Extractor(nn.Module):
         return half, quarter, self.to_eighth(quarter)
 
 
-def match(left, right, shifts, stride):
-    """Cosine of left features and right ones, `shifts` pixels further left: `[b, planes, h, w]`.
+def match(left, right, planes):
+    """Cosine of left features and right ones on planes of depth: `[b, planes, h, w]`.
 
-    All columns of a row are compared with all of the other row at once (one matrix product), and the planes are picked from that,
-    interpolated between columns. Of a plane's several shifts `[b, planes, samples]` the best counts. Outside of the right picture it is 0.
+    All columns of a row are compared with all of the other row at once (one matrix product); whole steps of disparity are picked from that, and
+    the planes `[b, disparities, planes]` are mixtures of these: between two steps for a far plane, over several for a near one. Outside
+    of the right picture it is 0.
     """
     with torch.autocast("cpu", enabled=False):
         left, right = (F.normalize(side.float(), dim=1) for side in (left, right))
         every = left.permute(0, 2, 3, 1) @ right.permute(0, 2, 1, 3)
-        return torch.stack([pick(rows, shift / stride) for rows, shift in zip(every, shifts)])
+        return (pick(every, planes.shape[1]) @ planes[:, None]).permute(0, 3, 1, 2)
 
 
-def pick(every, shifts):
-    """Of one pair: `every` `[h, w, w]`, `shifts` `[planes, samples]` in columns."""
-    height, width = every.shape[0], every.shape[1]
-    column = torch.arange(width).view(-1, 1, 1)
-    at = column - shifts
-    low = torch.floor(at)
-    share = at - low
-    seen = (at >= 0).to(every.dtype)
-    index = low.long()
-    flat = every.reshape(height, -1)
-    take = lambda columns: flat[:, (column * width + columns.clamp(0, width - 1)).reshape(-1)].view(height, width, *shifts.shape)
-    blended = take(index) * ((1 - share) * seen) + take(index + 1) * (share * seen)
-    best = blended.amax(dim=3) if shifts.shape[1] > 1 else blended[:, :, :, 0]
-    return best.permute(2, 0, 1)
+def pick(every, disparities):
+    """`every` `[b, h, w, w]` at whole disparities: `[b, h, w, disparities]`. Indices are constants of a graph."""
+    pairs, height, width = every.shape[:3]
+    column = torch.arange(width).view(-1, 1)
+    other = column - torch.arange(disparities)
+    seen = (other >= 0).to(every.dtype)
+    index = (column * width + other.clamp(min=0)).reshape(-1)
+    return every.reshape(pairs, height, -1).index_select(2, index).view(pairs, height, width, disparities) * seen
 
 
 class DepthHead(nn.Module):
@@ -145,10 +140,10 @@ class Coarse(nn.Module):
         self.cells = Cells(32)
         self.levels = nn.ModuleDict({"8": Level(), "16": Level()})
 
-    def forward(self, left, right, shifts, rows, columns):
+    def forward(self, left, right, near_planes, far_planes, rows, columns):
         pairs = left.shape[0]
         half, quarter, eighth = self.extract(torch.cat([left, right]))
-        near, far = match(eighth[:pairs], eighth[pairs:], shifts, 8), match(quarter[:pairs], quarter[pairs:], shifts, 4)
+        near, far = match(eighth[:pairs], eighth[pairs:], near_planes), match(quarter[:pairs], quarter[pairs:], far_planes)
         joined = self.join(torch.cat([self.narrow(far), near, eighth[:pairs]], 1))
         context = F.interpolate(self.up(self.down(joined)), scale_factor=2.0, mode="nearest")
         seen = self.out(joined + context[:, :, : joined.shape[2], : joined.shape[3]])
@@ -178,11 +173,11 @@ class Fine(nn.Module):
         self.cells = Cells(64)
         self.levels = nn.ModuleDict({"16": Level(), "32": Level(), "64": Level()})
 
-    def forward(self, features, shifts, slabs, rows, columns):
+    def forward(self, features, fine_planes, slabs, rows, columns):
         half, quarter, seen = features
         pairs = seen.shape[0]
         matched = self.match_features(half + twice(self.lower(quarter)))
-        planes = match(matched[:pairs], matched[pairs:], shifts, 2)
+        planes = match(matched[:pairs], matched[pairs:], fine_planes)
         joined = F.relu(self.norm(self.narrow(planes) + twice(self.context(seen)) + self.look(quarter[:pairs])))
         logits = self.depth(self.out(joined), F.max_pool2d(planes, 2))
         rates = self.cells(logits, slabs, rows, columns)
@@ -203,8 +198,8 @@ class FrustumNet(nn.Module):
 
     def forward(self, left, right, constants):
         c = constants
-        coarse, coarse_depth, features = self.coarse(left, right, c["coarse_shifts"], c["coarse_rows"], c["coarse_columns"])
-        fine, fine_depth = self.fine(features, c["fine_shifts"], None, c["rows"], c["columns"])
+        coarse, coarse_depth, features = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
+        fine, fine_depth = self.fine(features, c["fine_planes"], None, c["rows"], c["columns"])
         return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth, 64: fine_depth}}
 
 
@@ -223,7 +218,7 @@ class LatentNet(nn.Module):
 
     def forward(self, left, right, constants):
         c = constants
-        coarse, coarse_depth, (_, _, seen) = self.coarse(left, right, c["coarse_shifts"], c["coarse_rows"], c["coarse_columns"])
+        coarse, coarse_depth, (_, _, seen) = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
         cells = self.latent(self.squeeze(seen).flatten(1)).view(-1, 64, 4, 4, 4)
         fine = {}
         for side, grow, head in zip((8, 16, 32, 64), self.grow, self.heads):

@@ -105,7 +105,9 @@ class Run:
             self.train.pairs = self.train.pairs[:-count] or self.train.pairs
         self.validation.pairs = spread(self.validation.pairs, options.validate_pairs)
         torch.manual_seed(options.seed)
-        self.net = make_net(options, self.train.pairs[0]).to(memory_format=torch.channels_last)
+        self.net = make_net(options, self.train.pairs[0])
+        if options.decoder == "frustum":  # 3-D layers know no such order
+            self.net.to(memory_format=torch.channels_last)
         self.average = checkpoints.Average(self.net, 0.998)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), options.rate, weight_decay=1e-4)
         self.step, self.seconds, self.best = 0, 0.0, -1.0

@@ -1,0 +1,211 @@
+"""Run by `python3 -m unittest discover -s models/lab/occupancy/tests`."""
+
+import io
+import sys
+import tempfile
+import unittest
+import warnings
+from contextlib import redirect_stderr
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+import numpy as np
+import torch
+
+import checkpoints
+import comparing
+import data
+import export
+import geometry
+import net
+import scoring
+import training
+from geometry import Cube, Rig
+from synthetic import BASELINE_M, FOCAL_PX, HEIGHT, RANGE_M, WIDTH, write_set
+
+RIG = Rig(WIDTH, HEIGHT, FOCAL_PX, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, 0.0, BASELINE_M)
+CUBE = Cube.of(RANGE_M)
+
+
+def options_for(folder, out, *more):
+    return training.parse(["--data", str(folder), "--out", str(out), "--size", f"{WIDTH}x{HEIGHT}", "--batch", "2", "--float32", "--save-minutes", "99", *more])
+
+
+def run(options):
+    with redirect_stderr(io.StringIO()):
+        return training.train(options)
+
+
+class WithSet(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.root = Path(cls.folder.name)
+        cls.set = write_set(cls.root / "set", 8)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+
+class Geometry(unittest.TestCase):
+    def test_a_point_lies_in_its_cell(self):
+        cells = geometry.occupied(np.array([[0.1, 0.2, 3.0], [0.1, 0.2, -1.0], [99.0, 0.0, 1.0]]), CUBE, 8)
+        self.assertEqual(np.argwhere(cells).tolist(), [[1, 7, 4]])
+
+    def test_a_disparity_is_a_depth(self):
+        disparity = np.zeros((HEIGHT, WIDTH), np.float32)
+        disparity[10, 20] = 6
+        np.testing.assert_allclose(geometry.points_of(disparity, RIG), [[(20 - 63.5) * 8 / 120, (10 - 31.5) * 8 / 120, 8]])
+
+    def test_coarser_cells_hold_the_finer_ones(self):
+        points = np.random.default_rng(3).uniform(-1, 16, (400, 3))
+        for side in (8, 16, 32):
+            np.testing.assert_array_equal(geometry.coarser(geometry.occupied(points, CUBE, 64), side), geometry.occupied(points, CUBE, side))
+
+    def test_all_of_a_ray_in_the_cube_comes_to_cells(self):
+        rows, columns = geometry.frustum_to_cells(RIG, Cube(RANGE_M, 8.0), 64, 64, 4)
+        self.assertEqual(columns.shape, (64, 64, 32))
+        np.testing.assert_allclose(columns[:50].sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+
+    def test_a_mixture_is_one_step_where_a_plane_is_one(self):
+        matrix = geometry.mixture(np.full((1, 8), 6.0), 2)
+        self.assertEqual(np.argwhere(matrix).tolist(), [[3, 0]])
+        np.testing.assert_allclose(geometry.mixture(np.full((1, 8), 7.0), 2)[3:5, 0], 0.5)
+
+    def test_skips_begin_as_interpolation(self):
+        for planes in geometry.PLANES:
+            for matrix in geometry.skips_of(RIG, CUBE, planes):
+                np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-5)
+
+
+class Net(unittest.TestCase):
+    def test_matching_finds_the_shift(self):
+        right = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 16, 4, 40)).astype(np.float32))
+        left = torch.roll(right, 5, dims=3)
+        planes = torch.eye(12)[None]
+        found = net.match(left, right, planes)
+        self.assertTrue((found[0, :, :, 12:].argmax(dim=0) == 5).all())
+        np.testing.assert_allclose(found[0, 5, :, 5:], 1, atol=1e-5)
+        self.assertEqual(float(found[0, 5, :, :5].abs().max()), 0)
+
+    def test_rates_add_up(self):
+        rates = torch.rand(1, 8, 8, 8)
+        np.testing.assert_allclose(net.add_up(rates, 4)[0, 1, 0, 1], rates[0, 4:, :4, 4:].sum(), rtol=1e-5)
+
+
+class Scores(unittest.TestCase):
+    def test_chamfer_is_a_distance(self):
+        here, there = np.zeros((2, 8, 8, 8), bool)
+        here[0, 0, 0] = there[0, 3, 4] = True
+        self.assertEqual(scoring.chamfer_m(here, here, 16), 0)
+        self.assertAlmostEqual(scoring.chamfer_m(here, there, 16), 10, places=4)
+        self.assertEqual(scoring.chamfer_m(here, np.zeros_like(here), 16), 16)
+
+    def test_nothing_seen_where_nothing_is(self):
+        self.assertEqual(scoring.mean_iou([scoring.overlap(np.zeros(4, bool), np.zeros(4, bool)), (1, 2)]), 0.75)
+
+
+class Sets(WithSet):
+    def test_a_set_is_read(self):
+        sample = data.read_pair(data.list_pairs(self.set)[0])
+        self.assertEqual((sample.rig, sample.cube), (RIG, CUBE))
+        self.assertEqual(float(sample.disparity_px.min()), 4)
+
+    def test_a_folder_without_range_is_refused(self):
+        with self.assertRaisesRegex(data.SetError, "set.json"):
+            data.list_pairs(self.root)
+
+    def test_shares_of_depth_are_whole(self):
+        shares = data.depth_bins(data.read_pair(data.list_pairs(self.set)[0]), 4, (16, 32), 64)
+        np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
+
+
+class Training(WithSet):
+    def test_the_loss_falls(self):
+        trained = run(options_for(self.set, self.root / "falls", "--steps", "60"))
+        first = training.Run(options_for_same(self.set, self.root / "fresh"))
+        before = np.mean([first.advance() for _ in range(4)])
+        self.assertLess(np.mean([trained.advance() for _ in range(4)]), 0.75 * before)
+        self.assertTrue((self.root / "falls" / "curves.png").stat().st_size > 1000)
+        self.assertIn("| fine 64 |", (self.root / "falls" / "table.md").read_text())
+
+    def test_a_run_that_goes_on_is_the_run_that_would_have_been(self):
+        whole = run(options_for(self.set, self.root / "whole", "--steps", "4"))
+        interrupted = training.Run(options_for_same(self.set, self.root / "parts", "--steps", "4"))
+        for _ in range(2):
+            interrupted.advance()
+        (self.root / "parts").mkdir()
+        checkpoints.save(self.root / "parts" / "last.pt", interrupted.state())
+        resumed = run(options_for(self.set, self.root / "parts", "--steps", "4", "--resume"))
+        for name, value in whole.state()["net"].items():
+            self.assertTrue(torch.equal(value, resumed.state()["net"][name]), name)
+        for name, value in whole.state()["average"].items():
+            self.assertTrue(torch.equal(value, resumed.state()["average"][name]), name)
+
+    def test_another_run_is_not_gone_on_with(self):
+        run(options_for(self.set, self.root / "one", "--steps", "1"))
+        with self.assertRaisesRegex(data.SetError, "other settings"):
+            run(options_for(self.set, self.root / "one", "--steps", "1", "--resume", "--seed", "2"))
+        with self.assertRaisesRegex(data.SetError, "--resume"):
+            run(options_for(self.set, self.root / "one", "--steps", "1"))
+
+    def test_graphs_answer_what_torch_answers(self):
+        for decoder in net.NETS:
+            with self.subTest(decoder):
+                out = self.root / f"export-{decoder}"
+                run(options_for(self.set, out, "--steps", "2", "--decoder", decoder))
+                trained, settings = training.load_net(out / "last.pt")
+                self.agree(trained, settings, out)
+
+    def agree(self, trained, settings, out):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            export.write(trained, settings, out)
+        prepared = data.prepare(data.list_pairs(self.set)[1], (WIDTH, HEIGHT), "voxel")
+        found = export.OnnxNet(out, 1)(prepared.left, prepared.right, prepared.constants)
+        batch = data.collate([data.tensors_of(prepared, None)])
+        with torch.no_grad():
+            expected = trained(batch["left"], batch["right"], batch["constants"])["fine"]
+        for side in (16, 32, 64):
+            np.testing.assert_allclose(found[side], torch.sigmoid(expected[side])[0], atol=2e-4)
+        self.assertGreater(float(found[64].std()), 0)
+
+    def test_some_cells_alone_are_the_same_as_among_all(self):
+        out = self.root / "strips"
+        run(options_for(self.set, out, "--steps", "2"))
+        trained, settings = training.load_net(out / "last.pt")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            export.write(trained, settings, out)
+        prepared = data.prepare(data.list_pairs(self.set)[1], (WIDTH, HEIGHT), "voxel")
+        graphs = export.OnnxNet(out, 1)
+        features = graphs.coarse(prepared.left, prepared.right, prepared.constants)
+        whole = graphs.fine(features, prepared.constants)
+        part = dict(prepared.constants, slabs=np.r_[8:12, 40:44], rows=np.concatenate([prepared.constants["rows"][8:12, 60:64], prepared.constants["rows"][40:44, 52:56]]))
+        part["columns"] = prepared.constants["columns"][part["slabs"]]
+        some = graphs.fine(features, part)
+        np.testing.assert_allclose(some["cells64"], np.concatenate([whole["cells64"][8:12, 60:64], whole["cells64"][40:44, 52:56]]), atol=1e-5)
+        np.testing.assert_allclose(some["cells16"], np.stack([whole["cells16"][2, 15:16], whole["cells16"][10, 13:14]]), atol=1e-5)
+
+
+class Comparing(WithSet):
+    def test_matching_is_judged_by_the_same_truth(self):
+        samples = list(comparing.read(data.list_pairs(self.set)[:1]))
+        exact = comparing.cells_of(samples[0][0].disparity_px, samples[0][0], 1)
+        self.assertEqual(comparing.mean_over_levels(exact, samples[0][1]), 1)
+        found, _ = comparing.matched(samples[0][0], comparing.MODES["sgbm-full"], 32, 5)
+        self.assertGreater(comparing.mean_over_levels(comparing.cells_of(found, samples[0][0], 1), samples[0][1]), 0.3)
+
+
+def options_for_same(folder, out, *more):
+    options = options_for(folder, out, *more)
+    options.size = (WIDTH, HEIGHT)
+    return options
+
+
+if __name__ == "__main__":
+    unittest.main()
