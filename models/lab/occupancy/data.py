@@ -1,6 +1,6 @@
 """Sets of stereo pairs in KITTI's layout, as `lynceus render-stereo` writes them.
 
-`image_2/N.png` and `image_3/N.png` are the pictures, `disp_occ_0/N.png` the left one's disparity (16 bits, 256ths of a pixel, 0 unknown),
+`image_2/N_10.png` and `image_3/N_10.png` are the pictures, `disp_occ_0/N_10.png` the left one's disparity (16 bits, 256ths of a pixel, 0 unknown),
 `calib/N.txt` (or one `calib.txt` for all) has P2 and P3, `set.json` the range `rangeM` and, where it isn't a thirty-second of it, `bottomM`.
 """
 
@@ -42,13 +42,18 @@ def list_pairs(folder):
     cube = Cube.of(float(about["rangeM"]), about.get("bottomM"))
     pairs = []
     for left in sorted((folder / "image_2").glob("*.png")):
-        own = folder / "calib" / f"{left.stem}.txt"
-        pair = Pair(left.stem, left, folder / "image_3" / left.name, folder / "disp_occ_0" / left.name, own if own.is_file() else folder / "calib.txt", cube)
+        pair = Pair(left.stem, left, folder / "image_3" / left.name, folder / "disp_occ_0" / left.name, calibration_of(folder, left.stem), cube)
         if pair.right.is_file() and pair.disparity.is_file() and pair.calibration.is_file():
             pairs.append(pair)
     if not pairs:
         raise SetError(f"{folder} has no pair with image_2, image_3, disp_occ_0 and a calibration")
     return pairs
+
+
+def calibration_of(folder, stem):
+    """KITTI names pictures by scene and frame (`000012_10`) and calibrations by scene."""
+    own = [folder / "calib" / f"{name}.txt" for name in (stem, stem.split("_")[0])]
+    return next((path for path in own if path.is_file()), folder / "calib.txt")
 
 
 def read_rig(path, width, height):
@@ -117,9 +122,14 @@ class Prepared:
 
     left: np.ndarray
     right: np.ndarray
-    constants: dict
+    seen_by: tuple
     truth: dict
     bins: dict
+
+    @property
+    def constants(self):
+        """Some megabytes: made when needed, and kept for the last rigs only."""
+        return geometry.constants_of(*self.seen_by)
 
 
 def prepare(pair, size, planes):
@@ -133,8 +143,7 @@ def prepare(pair, size, planes):
     see = lambda picture: cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     shapes = {32: (8, 32), 64: (4, 64)}
     bins = {name: depth_bins(sample, stride * shrink, (-(-half[1] // stride), -(-half[0] // stride)), count) for name, (stride, count) in shapes.items()}
-    constants = geometry.constants_of(sample.rig.scaled(*half), sample.cube, planes)
-    return Prepared(see(sample.left), see(sample.right), constants, truth_of(sample), bins)
+    return Prepared(see(sample.left), see(sample.right), (sample.rig.scaled(*half), sample.cube, planes), truth_of(sample), bins)
 
 
 def halved(size):
@@ -145,17 +154,15 @@ def halved(size):
 class PairSet(torch.utils.data.Dataset):
     """Pairs of several sets; augmented by `(seed, step)` alone, so that a run that goes on is the run that would have been."""
 
-    def __init__(self, folders, size, planes="voxel", keep=True):
+    def __init__(self, folders, size, planes="voxel"):
         self.pairs = [pair for folder in folders for pair in list_pairs(folder)]
         self.size, self.planes = size, planes
-        self.kept = {} if keep else None
+        self.kept = {}
 
     def __len__(self):
         return len(self.pairs)
 
     def prepared(self, index):
-        if self.kept is None:
-            return prepare(self.pairs[index], self.size, self.planes)
         if index not in self.kept:
             self.kept[index] = pack(prepare(self.pairs[index], self.size, self.planes))
         return unpack(self.kept[index])
@@ -171,14 +178,14 @@ def pack(prepared):
     """Bits for cells and bytes for shares: thousands of pairs stay in memory."""
     truth = np.packbits(prepared.truth[LEVELS[-1]])
     bins = {name: np.round(shares * 255).astype(np.uint8) for name, shares in prepared.bins.items()}
-    return prepared.left, prepared.right, prepared.constants, truth, bins
+    return prepared.left, prepared.right, prepared.seen_by, truth, bins
 
 
 def unpack(packed):
-    left, right, constants, bits, bins = packed
+    left, right, seen_by, bits, bins = packed
     finest = np.unpackbits(bits).astype(bool).reshape((LEVELS[-1],) * 3)
     shares = {name: values.astype(np.float32) / 255 for name, values in bins.items()}
-    return Prepared(left, right, constants, {side: geometry.coarser(finest, side) for side in LEVELS}, shares)
+    return Prepared(left, right, seen_by, {side: geometry.coarser(finest, side) for side in LEVELS}, shares)
 
 
 def tensors_of(prepared, random):

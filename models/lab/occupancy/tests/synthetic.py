@@ -16,7 +16,7 @@ def write_set(folder, count, seed=0):
         left, right, disparity = make_pair(np.random.default_rng([seed, index]))
         stem = f"{index:06d}"
         for name, picture in (("image_2", left), ("image_3", right), ("disp_occ_0", np.round(disparity * 256).astype(np.uint16))):
-            cv2.imwrite(str(folder / name / f"{stem}.png"), picture)
+            cv2.imwrite(str(folder / name / f"{stem}_10.png"), picture)
         rows = [f"P{camera}: {FOCAL_PX} 0 {(WIDTH - 1) / 2} {-FOCAL_PX * along} 0 {FOCAL_PX} {(HEIGHT - 1) / 2} 0 0 0 1 0" for camera, along in ((2, 0.0), (3, BASELINE_M))]
         (folder / "calib" / f"{stem}.txt").write_text("\n".join(rows))
     return folder
