@@ -22,37 +22,52 @@ const NUDGE = 1e-9;
  */
 export function castRay(rig: StereoRig, grid: VoxelGrid, side: GridLevel, occupied: Uint8Array, column: number, row: number, onFree?: (cell: number) => void): RayHit {
   const cells = side / grid.rangeM;
-  // In cells, for each metre ahead; the parameter of the ray is z in cells.
-  const slope = [(column - rig.centre.x) / rig.focalPx, (row - rig.centre.y) / rig.focalPx, 1];
-  const origin = [side / 2, (grid.rangeM - grid.bottomM) * cells, 0];
-  let z = entry(origin, slope, side);
-  if (z === Infinity) return MISS;
-  const cell = slope.map((step, axis) => Math.min(side - 1, Math.max(0, Math.floor(origin[axis]! + step * (z + NUDGE)))));
-  const stepOf = slope.map(Math.sign);
-  const perCell = slope.map((step) => 1 / Math.abs(step));
-  const next = slope.map((step, axis) => (step === 0 ? Infinity : (cell[axis]! + (step > 0 ? 1 : 0) - origin[axis]!) / step));
-  for (;;) {
-    const index = cell[0]! + side * (cell[1]! + side * cell[2]!);
-    if (occupied[index] !== 0) return { cell: index, zM: z / cells };
-    onFree?.(index);
-    const axis = next[0]! < next[1]! ? (next[0]! < next[2]! ? 0 : 2) : next[1]! < next[2]! ? 1 : 2;
-    z = next[axis]!;
-    next[axis]! += perCell[axis]!;
-    cell[axis]! += stepOf[axis]!;
-    if (cell[axis]! < 0 || cell[axis]! >= side) return MISS;
+  // In cells: sideways and down for each cell ahead. The parameter of the ray is z.
+  const slopeX = (column - rig.centre.x) / rig.focalPx;
+  const slopeY = (row - rig.centre.y) / rig.focalPx;
+  const originX = side / 2;
+  const originY = (grid.rangeM - grid.bottomM) * cells;
+  let at = entry(originX, slopeX, originY, slopeY, side);
+  if (at === Infinity) return MISS;
+  let x = clampedCell(originX + slopeX * (at + NUDGE), side);
+  let y = clampedCell(originY + slopeY * (at + NUDGE), side);
+  let z = clampedCell(at + NUDGE, side);
+  let nextX = nextFace(originX, slopeX, x);
+  let nextY = nextFace(originY, slopeY, y);
+  while (x >= 0 && x < side && y >= 0 && y < side && z < side) {
+    const cell = x + side * (y + side * z);
+    if (occupied[cell] !== 0) return { cell, zM: at / cells };
+    onFree?.(cell);
+    at = Math.min(nextX, nextY, z + 1);
+    if (at === z + 1) z += 1;
+    else if (at === nextX) nextX = nextFace(originX, slopeX, (x += Math.sign(slopeX)));
+    else nextY = nextFace(originY, slopeY, (y += Math.sign(slopeY)));
   }
+  return MISS;
+}
+
+function clampedCell(place: number, side: number): number {
+  return Math.min(side - 1, Math.max(0, Math.floor(place)));
+}
+
+/** How far ahead a ray leaves a cell by its side; `Infinity` where it goes straight ahead. */
+function nextFace(origin: number, slope: number, cell: number): number {
+  return slope === 0 ? Infinity : (cell + (slope > 0 ? 1 : 0) - origin) / slope;
 }
 
 /** Where a ray enters the cube, cells ahead of the camera; `Infinity` where it doesn't. */
-function entry(origin: readonly number[], slope: readonly number[], side: number): number {
-  let from = 0;
-  let to = Infinity;
-  slope.forEach((step, axis) => {
-    const faces = step === 0 ? (origin[axis]! >= 0 && origin[axis]! < side ? [-Infinity, Infinity] : [Infinity, -Infinity]) : [-origin[axis]! / step, (side - origin[axis]!) / step].sort((a, b) => a - b);
-    from = Math.max(from, faces[0]!);
-    to = Math.min(to, faces[1]!);
-  });
-  return from < to ? from : Infinity;
+function entry(originX: number, slopeX: number, originY: number, slopeY: number, side: number): number {
+  const [fromX, toX] = within(originX, slopeX, side);
+  const [fromY, toY] = within(originY, slopeY, side);
+  const from = Math.max(0, fromX, fromY);
+  return from < Math.min(side, toX, toY) ? from : Infinity;
+}
+
+/** From where to where a ray is between two sides of the cube. */
+function within(origin: number, slope: number, side: number): readonly [number, number] {
+  if (slope === 0) return origin >= 0 && origin < side ? [-Infinity, Infinity] : [Infinity, -Infinity];
+  const [a, b] = [-origin / slope, (side - origin) / slope];
+  return a < b ? [a, b] : [b, a];
 }
 
 /**

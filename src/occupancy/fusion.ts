@@ -88,10 +88,10 @@ export class OccupancyFusion {
   /** Indices of occupied cells, ascending, and how sure each is: its probability in 255ths. */
   occupied(): { readonly cells: Uint32Array; readonly confidence: Uint8Array } {
     const cells: number[] = [];
-    this.#logOdds.forEach((value, cell) => {
-      if (value > this.#options.occupiedAbove) cells.push(cell);
-    });
-    const confidence = Uint8Array.from(cells, (cell) => Math.round(255 / (1 + Math.exp(-this.#logOdds[cell]!))));
+    const logOdds = this.#logOdds;
+    const { occupiedAbove } = this.#options;
+    for (let cell = 0; cell < logOdds.length; cell += 1) if (logOdds[cell]! > occupiedAbove) cells.push(cell);
+    const confidence = Uint8Array.from(cells, (cell) => Math.round(255 / (1 + Math.exp(-logOdds[cell]!))));
     return { cells: Uint32Array.from(cells), confidence };
   }
 
