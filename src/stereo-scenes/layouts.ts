@@ -2,12 +2,14 @@ import type { SeededRandom } from '../core/seeded-random.js';
 import type { Colour, Scene, Solid, Vector } from './scene.js';
 import { anyMaterial, arch, barrel, bush, car, cone, crate, fence, material, person, pick, pole, ramp, rock, table, type Thing, tree } from './things.js';
 
-export const LAYOUTS = ['road', 'field', 'room', 'clutter'] as const;
+export const LAYOUTS = ['road', 'field', 'yard', 'room', 'clutter'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
 export interface LayoutOptions {
   /** How far the rig is to see, metres: what a room or a street is measured by. */
   readonly rangeM: number;
+  /** Focal length of the rig, of the picture's width: a narrow picture needs smaller things to hold several. */
+  readonly focalShare: number;
   /** Of the left eye over the ground, metres. */
   readonly heightM: number;
   /** Shapes that training never sees are among the things. */
@@ -17,10 +19,12 @@ export interface LayoutOptions {
 const HELD_OUT: readonly Thing[] = [cone, ramp, arch];
 /** A scene of 32 m has things of their real size; smaller ones have smaller things, but not in proportion. */
 const FULL_RANGE_M = 32;
+/** Focal length over width up to which things keep their size. */
+const NARROW_SHARE = 1.2;
 
 export function layOut(layout: Layout, options: LayoutOptions, random: SeededRandom): Scene {
-  const scale = Math.sqrt(options.rangeM / FULL_RANGE_M);
-  const make = { road, field, room, clutter }[layout];
+  const scale = Math.sqrt(options.rangeM / FULL_RANGE_M) * Math.min(1, NARROW_SHARE / options.focalShare) ** 2;
+  const make = { road, field, yard, room, clutter }[layout];
   const { solids, ground } = make({ ...options, scale }, random);
   return {
     solids,
@@ -57,6 +61,19 @@ function road({ rangeM, heightM, scale, isHeldOut }: Laying, random: SeededRando
 function field({ rangeM, heightM, scale, isHeldOut }: Laying, random: SeededRandom): Made {
   const ground = material(random, 'noise', { colour: [0.15, 0.25, 0.07], second: pick(random, [[0.3, 0.3, 0.12], [0.35, 0.27, 0.15], [0.1, 0.16, 0.05]]), scaleM: scale * random.uniform(0.3, 1.5), grain: random.uniform(0.2, 0.7) });
   return { ground, solids: scatter([tree, tree, bush, bush, rock, rock, person, fence, pole, barrel, car, ...extras(isHeldOut)], 8 + random.integer(14), rangeM, heightM, scale, 1, random) };
+}
+
+/** Walls at any angle, some of one colour and some that repeat exactly, and rows of fences: what matching by windows does worst. */
+function yard({ rangeM, heightM, scale, isHeldOut }: Laying, random: SeededRandom): Made {
+  const walls = Array.from({ length: 1 + random.integer(4) }, (): Solid => {
+    const half: Vector = [rangeM * random.uniform(0.08, 0.5), scale * random.uniform(0.4, 2.5), scale * 0.12];
+    const z = rangeM * random.uniform(0.3, 1.1);
+    const front = material(random, pick(random, ['plain', 'plain', 'bricks', 'planks', 'stripes', 'windows', 'noise']), { scaleM: scale * random.uniform(0.15, 1.2) });
+    return { kind: 'box', centre: [z * random.uniform(-0.5, 0.5), heightM - half[1], z], half, yaw: random.uniform(-1.2, 1.2), material: front };
+  });
+  const fences = scatter([fence], 1 + random.integer(5), rangeM, heightM, scale, 0.8, random);
+  const things = scatter([crate, barrel, person, pole, bush, car, table, ...extras(isHeldOut)], random.integer(8), rangeM, heightM, scale, 0.6, random);
+  return { ground: anyMaterial(random, scale * random.uniform(0.3, 2)), solids: [...walls, ...fences, ...things] };
 }
 
 function room({ rangeM, heightM, scale, isHeldOut }: Laying, random: SeededRandom): Made {

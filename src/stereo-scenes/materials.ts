@@ -58,7 +58,9 @@ function shareOf(pattern: Material['pattern'], u: number, v: number, seed: numbe
       return windows(u, v, seed);
     case 'road':
       return road(u, v);
-    default:
+    case 'plain':
+    case 'noise':
+    case 'leaves':
       return 0;
   }
 }

@@ -40,6 +40,8 @@ export function valueNoise(x: number, y: number, z: number, seed: number): numbe
 }
 
 const MOST_OCTAVES = 9;
+/** Of the coarsest octave: what is weaker isn't worth its time. */
+const LEAST_STRENGTH = 0.04;
 /** Of one octave to the one before. Not a half: then their lattices would meet again and again. */
 const FINER = 0.47;
 
@@ -55,7 +57,7 @@ export function layeredNoise(x: number, y: number, z: number, footprint: number,
   let sum = 0;
   let strength = 1;
   let size = 1;
-  for (let octave = 0; octave < MOST_OCTAVES; octave += 1) {
+  for (let octave = 0; octave < MOST_OCTAVES && strength > LEAST_STRENGTH; octave += 1) {
     const seen = 1.5 - (2 * footprint) / size;
     if (seen <= 0) break;
     sum += strength * Math.min(1, seen) * (2 * valueNoise(x / size, y / size, z / size, seed + octave) - 1);

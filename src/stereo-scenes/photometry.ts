@@ -1,4 +1,4 @@
-import { SeededRandom } from '../core/seeded-random.js';
+import type { SeededRandom } from '../core/seeded-random.js';
 import type { Size } from '../core/size.js';
 
 /** How hard a camera's picture makes it: published, so that a comparison can say what it was made on (docs/occupancy.md). */

@@ -33,6 +33,9 @@ export interface RenderedPair {
 /** A scene is laid out anew where more than this share of the picture is nearer than this part of the range: a camera within a thing. */
 const MOST_NEAR = 0.1;
 const NEAR_PARTS = 25;
+/** And where more than this share has a disparity that 16 bits of a 256th pixel can't say: its truth would be lost. */
+const MOST_BEYOND = 0.005;
+const LARGEST_DISPARITY_PX = 255;
 const MOST_LAYOUTS = 20;
 
 /** The same request gives the same pair. */
@@ -58,12 +61,16 @@ export function renderPair(request: PairRequest): RenderedPair {
 /** A scene with nothing right before the left eye; after some in vain, one without things. */
 function layOutClear(layout: Layout, { rig, rangeM, heightM, isHeldOut }: PairRequest, left: CameraDraw, random: SeededRandom): { scene: Scene; camera: Camera; surfaces: Surfaces } {
   for (let tries = 1; ; tries += 1) {
-    const full = layOut(layout, { rangeM, heightM, isHeldOut }, random);
+    const full = layOut(layout, { rangeM, focalShare: rig.focalPx / rig.size.width, heightM, isHeldOut }, random);
     const scene = tries < MOST_LAYOUTS ? full : { ...full, solids: [] };
     const camera = cameraOf(scene, rig, eyeOf(rig, left, false));
     const surfaces = findSurfaces(scene, camera);
-    if (tries === MOST_LAYOUTS || nearShare(surfaces.depthM, rangeM / NEAR_PARTS) <= MOST_NEAR) return { scene, camera, surfaces };
+    if (tries === MOST_LAYOUTS || isClear(surfaces.depthM, rig, rangeM)) return { scene, camera, surfaces };
   }
+}
+
+function isClear(depthM: Float32Array, { focalPx, baselineM, centreShiftPx }: StereoRig, rangeM: number): boolean {
+  return nearShare(depthM, rangeM / NEAR_PARTS) <= MOST_NEAR && nearShare(depthM, (focalPx * baselineM) / (LARGEST_DISPARITY_PX + centreShiftPx)) <= MOST_BEYOND;
 }
 
 function nearShare(depthM: Float32Array, nearM: number): number {

@@ -50,8 +50,8 @@ function shadeGround({ ground, ambient, direct, sun }: Scene, shadows: GroundSha
   const x = point[0]!;
   const z = point[2]!;
   const [dx, dy, dz] = [direction[0]!, direction[1]!, direction[2]!];
-  // At a flat angle a pixel is long.
-  const slant = Math.min(12, Math.sqrt(dx * dx + dy * dy + dz * dz) / Math.max(dy, 1e-3));
+  // At a flat angle a pixel is long. Both eyes see the same rows of it, so that what is too fine along it needn't go, as it must across.
+  const slant = Math.min(4, Math.sqrt(dx * dx + dy * dy + dz * dz) / Math.max(dy, 1e-3));
   colourAt(ground, x, 0, z, x, z, pixelM * Math.sqrt(slant), colour);
   return ambient + direct * Math.max(0, -sun[1]) * shadows.litAt(x, z);
 }

@@ -39,7 +39,7 @@ export function material(random: SeededRandom, pattern: Pattern, given: Partial<
     second: anyColour(random),
     scaleM: random.uniform(0.1, 0.6),
     grain: isBare ? 0 : random.uniform(0.05, 0.6),
-    roughness: random.uniform(0.4, 0.88),
+    roughness: random.uniform(0.5, 0.92),
     bias: random.uniform(0.25, 0.75),
     speckle: !isBare && random.chance(0.3) ? random.uniform(0.05, 0.6) : 0,
     dirt: !isBare && random.chance(0.4) ? random.uniform(0.1, 0.7) : 0,
@@ -75,10 +75,11 @@ export const barrel: Thing = ({ x, z, groundM, scale }, random) => {
 export const pole: Thing = ({ x, z, groundM, scale }, random) => {
   const halfHeight = scale * random.uniform(1, 3.5);
   const paint = material(random, random.chance(0.6) ? 'plain' : 'stripes', { scaleM: scale * random.uniform(0.2, 0.6) });
-  const post: Solid = { kind: 'cylinder', centre: [x, groundM - halfHeight, z], radius: scale * random.uniform(0.04, 0.15), halfHeight, material: paint };
+  const radius = scale * random.uniform(0.04, 0.15);
+  const post: Solid = { kind: 'cylinder', centre: [x, groundM - halfHeight, z], radius, halfHeight, material: paint };
   if (!random.chance(0.5)) return [post];
   const half: [number, number, number] = [scale * random.uniform(0.2, 0.5), scale * random.uniform(0.2, 0.5), scale * 0.02];
-  return [post, { kind: 'box', centre: [x, groundM - 2 * halfHeight + half[1], z - scale * 0.16], half, yaw: random.uniform(-0.5, 0.5), material: anyMaterial(random, scale) }];
+  return [post, { kind: 'box', centre: [x, groundM - 2 * halfHeight + half[1], z - radius - half[2]], half, yaw: random.uniform(-0.2, 0.2), material: anyMaterial(random, scale) }];
 };
 
 export const person: Thing = ({ x, z, groundM, scale }, random) => {
