@@ -73,22 +73,21 @@ export function rectifiedToRaw({ camera, rig, side, from }: RectificationRequest
  */
 export function rectify(planes: Uint8Array, { from, to, at, weight }: Rectification, out: Uint8Array, padValue = 0): void {
   const pixels = to.width * to.height;
-  const count = out.length / pixels;
-  for (let plane = 0; plane < count; plane += 1) {
-    const base = plane * from.width * from.height;
-    const written = plane * pixels;
-    for (let i = 0; i < pixels; i += 1) {
-      if (at[i]! < 0) {
-        out[written + i] = padValue;
-        continue;
-      }
-      const upper = base + at[i]!;
+  const plane = from.width * from.height;
+  for (let i = 0; i < pixels; i += 1) {
+    const first = at[i]!;
+    if (first < 0) {
+      for (let o = i; o < out.length; o += pixels) out[o] = padValue;
+      continue;
+    }
+    const right = weight[i]! & 255;
+    const down = weight[i]! >> 8;
+    const left = ONE - right;
+    const up = ONE - down;
+    // Planes within pixels: what a pixel is made of is looked up once.
+    for (let o = i, upper = first; o < out.length; o += pixels, upper += plane) {
       const lower = upper + from.width;
-      const right = weight[i]! & 255;
-      const down = weight[i]! >> 8;
-      const above = planes[upper]! * (ONE - right) + planes[upper + 1]! * right;
-      const below = planes[lower]! * (ONE - right) + planes[lower + 1]! * right;
-      out[written + i] = (above * (ONE - down) + below * down + HALF) >> SHIFT;
+      out[o] = ((planes[upper]! * left + planes[upper + 1]! * right) * up + (planes[lower]! * left + planes[lower + 1]! * right) * down + HALF) >> SHIFT;
     }
   }
 }

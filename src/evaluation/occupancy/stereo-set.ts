@@ -51,7 +51,7 @@ export interface StereoSetOptions {
  * pair in `calib/NAME.txt` or `calib_cam_to_cam/NAME.txt`, or of all in a file of that name. Middlebury: a scene or a folder of scenes,
  * each with `im0` and `im1`, `view1` and `view5`, or `im2` and `im6`, the left one's disparity, and `calib.txt`.
  *
- * @throws AppError ERR_FILE_NOT_FOUND, ERR_DATASET_INVALID, ERR_DATASET_EMPTY, ERR_CALIBRATION_*
+ * @throws AppError ERR_FILE_NOT_FOUND, ERR_DATASET_INVALID, ERR_DATASET_EMPTY, and what `parseCalibration` throws
  */
 export async function readStereoSet(folder: string, options: StereoSetOptions = {}): Promise<StereoSet> {
   if (!(await isFolder(folder))) throw new AppError('ERR_FILE_NOT_FOUND', `Expected a folder of stereo pairs at ${folder} but there is none.`, { fix: 'Check the path.' });

@@ -6,7 +6,7 @@ import { type Thumbnail, turnAround } from './thumbnail.js';
 
 /** Something that is wrong with a pair of pictures. */
 export interface PairFinding {
-  readonly code: Extract<ErrorCode, `ERR_STEREO_${string}`>;
+  readonly code: ErrorCode;
   /** Above 0, to 1: of how much what was seen speaks for it. */
   readonly confidence: number;
   readonly message: string;
