@@ -19,6 +19,8 @@ export interface InputOptions {
   readonly guard?: boolean | undefined;
   /** Put a tracker at the end of each chain of a detector that has none. */
   readonly track?: boolean | undefined;
+  /** Hold this: `25ms` or `20fps`, instead of the target that the definition may have. */
+  readonly governor?: string | undefined;
 }
 
 /**
@@ -30,7 +32,11 @@ export interface InputOptions {
 export async function definitionOf(input: string, options: InputOptions): Promise<StreamDefinition> {
   const definition = await readInput(input, options);
   const guarded = options.guard ? withStage(definition.stages, 'guard', 'guard.patch', ['detector.yolo']) : definition.stages;
-  return { ...definition, stages: options.track ? withStage(guarded, 'track', 'tracker.byte', ['detector.yolo', 'guard.patch']) : guarded };
+  return {
+    ...definition,
+    stages: options.track ? withStage(guarded, 'track', 'tracker.byte', ['detector.yolo', 'guard.patch']) : guarded,
+    ...(options.governor === undefined ? {} : { governor: { ...definition.governor, target: options.governor } }),
+  };
 }
 
 async function readInput(input: string, options: InputOptions): Promise<StreamDefinition> {

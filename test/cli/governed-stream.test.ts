@@ -101,4 +101,31 @@ describe('a governed stream', () => {
     }
     expect(pipeline.pools.map(({ inUse }) => inUse)).toEqual([0]);
   });
+
+  test.each([
+    ['in real time has no result before nine tenths of the target are over', true, undefined, ['detect', 'hold']],
+    ['that is told not to hold has each as soon as it is there', true, false, ['detect']],
+    ['that nobody paces holds nothing', false, undefined, ['detect']],
+  ])('%s', async (_, realtime, hold, stages) => {
+    const delivered: DeliveredFrame[] = [];
+    const sink: Sink = { kind: 'keeper', deliver: (frame) => void delivered.push(frame), close: () => undefined };
+    const definition: StreamDefinition = {
+      name: 'yard',
+      source: { kind: 'file', path: join(REPOSITORY, 'streams', 'demo', 'demo.mp4'), loop: true, realtime },
+      stages: [detect],
+      governor: { target: '150ms', floor: 352, ...(hold === undefined ? {} : { hold }) },
+    };
+    const pipeline = await Pipeline.prepare([definition], { store: new ModelStore(), log: new RecordingLog(), sinksFor: () => [sink] });
+    try {
+      await pipeline.start();
+      await vi.waitFor(() => expect(delivered.length).toBeGreaterThan(5), { timeout: 20_000 });
+      await pipeline.stop();
+    } finally {
+      await pipeline.close();
+    }
+    const worked = delivered[0]!.timings.map(({ stage }) => stage).filter((stage) => stage !== 'source' && stage !== 'deliver');
+    expect(worked).toEqual(stages);
+    if (stages.includes('hold')) expect(Math.min(...delivered.map(({ endToEndMs }) => endToEndMs))).toBeGreaterThan(130);
+    expect(delivered.map(({ result }) => result.frame.sequence)).toEqual(delivered.map((_, i) => i + delivered[0]!.result.frame.sequence));
+  });
 });

@@ -165,6 +165,15 @@ describe('--track', () => {
   });
 });
 
+test('--governor sets the target, and leaves the floor of a definition as it is', async () => {
+  const path = join(folder, 'streams', 'governed.yaml');
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, ['name: governed', 'source: { kind: file, path: clip.mp4 }', 'stages:', '  - { id: people, kind: detector.yolo }', 'governor: { target: 40ms, floor: 320 }'].join('\n'));
+  expect((await definitionOf(path, { governor: '25ms' })).governor).toEqual({ target: '25ms', floor: 320 });
+  expect((await definitionOf('rtsp://127.0.0.1/camera', { governor: '20fps' })).governor).toEqual({ target: '20fps' });
+  expect((await definitionOf('rtsp://127.0.0.1/camera', {})).governor).toBeUndefined();
+});
+
 describe('time', () => {
   test('is not known of a folder of pictures, until it is said to be a recording', async () => {
     const pictures = join(folder, 'pictures');

@@ -62,7 +62,7 @@ export function addBench(program: Command): void {
     .option('--speeds <percents>', 'with --governor: speeds that are gone through, in steps and ramps; they are emulated', parsePercents, [100, 80, 60, 40])
     .addOption(new Option('--emulate <method>', 'with --governor: how').choices(SPEED_METHODS).default('stretch'))
     .option('--segment <time>', 'with --governor: how long a speed is held', parseSeconds, 5)
-    .option('--floor <pixels>', "with --governor: longer side of the smallest input; half the model's own unless told otherwise", parseInteger)
+    .option('--floor <pixels>', "with --governor: longer side of the smallest input; three eighths of the model's own unless told otherwise", parseInteger)
     .option('--gt <file>', "with --governor: the video's ground truth (MOTChallenge), to measure each operating point's accuracy")
     .option('--out <file>', 'with --governor: write a report (HTML)')
     .option('--json', 'print JSON')

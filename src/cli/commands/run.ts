@@ -32,6 +32,7 @@ interface RunOptions {
   model?: string;
   guard?: boolean;
   track?: boolean;
+  governor?: string;
   port: number;
   host: string;
   token?: string;
@@ -57,6 +58,7 @@ export function addRun(program: Command): void {
     .option('--model <id>', 'model id, or a path to an .onnx or .cfg (default: centernet-coco)')
     .option('--guard', "find adversarial patches and take away their effect; needs the model's clean profile (lynceus guard calibrate)")
     .option('--track', 'follow objects from frame to frame: a tracker after each detector')
+    .option('--governor <target>', 'hold this latency (25ms) or rate (20fps): operating points of the model change with the speed of the machine')
     .option('--port <n>', 'port of viewer, WebSocket and HTTP; 0 takes a free one', parseInteger, DEFAULT_PORT)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--token <text>', 'ask clients for this bearer token (or LYNCEUS_TOKEN)', process.env['LYNCEUS_TOKEN'])
