@@ -125,7 +125,8 @@ export class GovernedDetector implements Governed {
   }
 
   #onFailed(place: number, error: AppError): void {
-    this.#controller.moveFailed(this.#switch.place, place, monotonicMs());
+    // One that was to be kept ready, or that isn't wanted any more, is no move.
+    if (this.#controller.wanted === place) this.#controller.moveFailed(this.#switch.place, place, monotonicMs());
     this.#options.onFailed(this.#report(place), error);
   }
 

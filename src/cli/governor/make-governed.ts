@@ -15,8 +15,8 @@ import { LimitedLog } from '../../graph/limited-log.js';
 import type { InstalledModel, ModelStore } from '../../model-store/store.js';
 import { measureNetworks } from './measure-networks.js';
 import { type Network, networksOf } from './networks.js';
-import { warm } from './warm.js';
 import { freshTimes, type MeasuredTimes, type PointAccuracy, pointFilePath, readPointFile, writePointFile } from './point-file.js';
+import { warm } from './warm.js';
 
 /** Frames between inferences at most, unless the floor says otherwise: boxes of older inferences are guesses. */
 const MOST_EVERY = 4;
@@ -151,7 +151,12 @@ function pointsOf(network: Network, detectMs: number, { governor, settings, form
   const shared: PointNetwork = {
     prepare: async () => {
       const service = await DetectorService.start({ manifest, modelPath: preparedPath, frameSize: format.size, emulatedSpeed, ...settings });
-      await warm(service, format, thresholds);
+      try {
+        await warm(service, format, thresholds);
+      } catch (error) {
+        await service.close();
+        throw error;
+      }
       return service;
     },
   };
