@@ -16,6 +16,12 @@ import geometry
 from geometry import LEVELS, Cube, Rig
 
 
+HELD_OUT_RIGS = {"rover"}
+"""Of `lynceus render-stereo`."""
+CROPPED = 0.5
+"""Share of the training pairs of which a part is seen, see `crop`."""
+
+
 class SetError(Exception):
     """What is wrong with a set, in words for whoever gave it."""
 
@@ -50,6 +56,14 @@ def list_pairs(folder):
     return pairs
 
 
+def refuse_held_out(folder):
+    """@raises SetError where a set was made for tests: figures on it would be worth nothing after training on it."""
+    described = Path(folder) / "set.json"
+    about = json.loads(described.read_text()) if described.is_file() else {}
+    if about.get("isHeldOut") or about.get("rig") in HELD_OUT_RIGS:
+        raise SetError(f"{folder} is held out, for tests only: train on another")
+
+
 def calibration_of(folder, stem):
     """KITTI names pictures by scene and frame (`000012_10`) and calibrations by scene."""
     own = [folder / "calib" / f"{name}.txt" for name in (stem, stem.split("_")[0])]
@@ -66,7 +80,7 @@ def read_rig(path, width, height):
     baseline_m = (left[0, 3] - right[0, 3]) / focal_px
     if not (focal_px > 0 and baseline_m > 0):
         raise SetError(f"{path}: focal length {focal_px} px and baseline {baseline_m} m have to be above 0")
-    return Rig(width, height, focal_px, left[0, 2], left[1, 2], right[0, 2] - left[0, 2], baseline_m)
+    return Rig(width, height, focal_px, left[1, 1], left[0, 2], left[1, 2], right[0, 2] - left[0, 2], baseline_m)
 
 
 @dataclass(frozen=True)
@@ -90,20 +104,33 @@ def read_pair(pair):
     return Sample(left[:, :, ::-1], right[:, :, ::-1], disparity.astype(np.float32) / 256, rig, pair.cube)
 
 
+def crop(sample, random):
+    """A part of a pair, of any shape from upright to a wide strip, so that pictures may be stretched to the size that the network sees."""
+    height, width = sample.disparity_px.shape
+    shape = np.exp(random.uniform(np.log(1.1), np.log(3.4)))
+    w, h = min(width, round(height * shape)), min(height, round(width / shape))
+    x, y = int(random.integers(width - w + 1)), int(random.integers(height - h + 1))
+    part = lambda picture: picture[y : y + h, x : x + w]
+    return Sample(part(sample.left), part(sample.right), part(sample.disparity_px), sample.rig.cropped(x, y, w, h), sample.cube)
+
+
 def truth_of(sample):
     """Occupied cells `[side, side, side]` by level."""
     finest = geometry.occupied(geometry.points_of(sample.disparity_px, sample.rig), sample.cube, LEVELS[-1])
     return {side: geometry.coarser(finest, side) for side in LEVELS}
 
 
-def depth_bins(sample, stride_of_size, shape, count):
-    """Share of each feature column's pixels by slab of depth, `[count + 1, h, w]`; the last is "beyond, or nothing"."""
+def depth_bins(sample, size, stride, count):
+    """Share of each feature column's pixels by slab of depth, `[count + 1, h, w]`; the last is "beyond, or nothing".
+
+    Features lie `stride` pixels apart in a picture of `size`, which the sample's are scaled to.
+    """
+    shape = (-(-size[1] // stride), -(-size[0] // stride))
     parallax = sample.disparity_px + sample.rig.shift_px
     with np.errstate(divide="ignore"):
         depth = np.where(sample.disparity_px > 0, sample.rig.focal_px * sample.rig.baseline_m / parallax, np.inf)
     bins = np.minimum(depth * (count / sample.cube.range_m), count).astype(np.int64)
-    rows = np.minimum(np.arange(bins.shape[0]) // stride_of_size, shape[0] - 1)
-    columns = np.minimum(np.arange(bins.shape[1]) // stride_of_size, shape[1] - 1)
+    rows, columns = (np.arange(length) * whole // (length * stride) for length, whole in zip(bins.shape, size[::-1]))
     flat = (bins * shape[0] + rows[:, None]) * shape[1] + columns[None]
     shares = np.bincount(flat.ravel(), minlength=(count + 1) * shape[0] * shape[1]).reshape(count + 1, *shape)
     return (shares / shares.sum(axis=0, keepdims=True)).astype(np.float32)
@@ -132,17 +159,14 @@ class Prepared:
         return geometry.constants_of(*self.seen_by)
 
 
-def prepare(pair, size, planes):
-    """A pair at the size `(width, height)` that the network sees."""
+def prepare(pair, size, planes, random=None):
+    """A pair stretched to the size `(width, height)` that the network sees; with `random` a part of it, as often as not."""
     sample = read_pair(pair)
-    height, width = sample.disparity_px.shape
-    if width % size[0] or height % size[1] or width // size[0] != height // size[1]:
-        raise SetError(f"pair {pair.name} is {width}x{height}: not a whole multiple of {size[0]}x{size[1]}")
+    if random is not None and random.random() < CROPPED:
+        sample = crop(sample, random)
     half = halved(size)
-    shrink = width // half[0]
     see = lambda picture: cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    shapes = {32: (8, 32), 64: (4, 64)}
-    bins = {name: depth_bins(sample, stride * shrink, (-(-half[1] // stride), -(-half[0] // stride)), count) for name, (stride, count) in shapes.items()}
+    bins = {count: depth_bins(sample, half, stride, count) for count, stride in ((32, 8), (64, 4))}
     return Prepared(see(sample.left), see(sample.right), (sample.rig.scaled(*half), sample.cube, planes), truth_of(sample), bins)
 
 
@@ -152,11 +176,14 @@ def halved(size):
 
 
 class PairSet(torch.utils.data.Dataset):
-    """Pairs of several sets; augmented by `(seed, step)` alone, so that a run that goes on is the run that would have been."""
+    """Pairs of several sets; augmented by `(seed, step)` alone, so that a run that goes on is the run that would have been.
 
-    def __init__(self, folders, size, planes="voxel"):
+    With `crop_seed` parts of pairs are seen, of each pair always the same.
+    """
+
+    def __init__(self, folders, size, planes="voxel", crop_seed=None):
         self.pairs = [pair for folder in folders for pair in list_pairs(folder)]
-        self.size, self.planes = size, planes
+        self.size, self.planes, self.crop_seed = size, planes, crop_seed
         self.kept = {}
 
     def __len__(self):
@@ -164,7 +191,8 @@ class PairSet(torch.utils.data.Dataset):
 
     def prepared(self, index):
         if index not in self.kept:
-            self.kept[index] = pack(prepare(self.pairs[index], self.size, self.planes))
+            random = None if self.crop_seed is None else np.random.default_rng([self.crop_seed, 3, index])
+            self.kept[index] = pack(prepare(self.pairs[index], self.size, self.planes, random))
         return unpack(self.kept[index])
 
     def __getitem__(self, index):

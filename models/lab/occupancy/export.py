@@ -66,7 +66,7 @@ class LatentGraph(nn.Module):
 def example_rig(size):
     """For tracing alone: no number of it is in the graph."""
     half = data.halved(size)
-    return geometry.constants_of(Rig(*half, half[0] * 1.15, half[0] / 2, half[1] / 2, 0.0, 0.5), Cube.of(32.0))
+    return geometry.constants_of(Rig(*half, half[0] * 1.15, half[0] * 1.15, half[0] / 2, half[1] / 2, 0.0, 0.5), Cube.of(32.0))
 
 
 def write(trained, settings, out):

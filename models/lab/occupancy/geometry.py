@@ -4,7 +4,7 @@ Conventions are those of `src/core/stereo-rig.ts` and `src/core/voxel-grid.ts`: 
 camera's centre; pixel centres at whole numbers; cells counted `x + side * (y + side * z)`, so that an array of cells is `[z, y, x]`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -19,11 +19,15 @@ SAMPLES_PER_PLANE = 8
 
 @dataclass(frozen=True)
 class Rig:
-    """Two equal, rectified cameras. `shift_px` is the column of the axis in the right picture less that in the left one."""
+    """Two equal, rectified cameras. `shift_px` is the column of the axis in the right picture less that in the left one.
+
+    `focal_y_px` is the focal length along columns: it differs where a picture was stretched to the size that the network sees.
+    """
 
     width: int
     height: int
     focal_px: float
+    focal_y_px: float
     centre_x: float
     centre_y: float
     shift_px: float
@@ -32,7 +36,11 @@ class Rig:
     def scaled(self, width, height):
         """The rig after its pictures were scaled to another size."""
         x, y = width / self.width, height / self.height
-        return Rig(width, height, self.focal_px * x, (self.centre_x + 0.5) * x - 0.5, (self.centre_y + 0.5) * y - 0.5, self.shift_px * x, self.baseline_m)
+        return Rig(width, height, self.focal_px * x, self.focal_y_px * y, (self.centre_x + 0.5) * x - 0.5, (self.centre_y + 0.5) * y - 0.5, self.shift_px * x, self.baseline_m)
+
+    def cropped(self, left, top, width, height):
+        """The rig of pictures of which only a part is kept, the same of both."""
+        return replace(self, width=width, height=height, centre_x=self.centre_x - left, centre_y=self.centre_y - top)
 
     def disparity_of(self, depth_m):
         """Disparity in pixels of a depth in metres (an array of them)."""
@@ -57,7 +65,7 @@ def points_of(disparity_px, rig):
     parallax_px = disparity_px[rows, columns].astype(np.float64) + rig.shift_px
     ahead = parallax_px > 0
     z = rig.focal_px * rig.baseline_m / parallax_px[ahead]
-    return np.stack([(columns[ahead] - rig.centre_x) * z / rig.focal_px, (rows[ahead] - rig.centre_y) * z / rig.focal_px, z], axis=1)
+    return np.stack([(columns[ahead] - rig.centre_x) * z / rig.focal_px, (rows[ahead] - rig.centre_y) * z / rig.focal_y_px, z], axis=1)
 
 
 def occupied(points, cube, side, at_least=1):
@@ -138,7 +146,7 @@ def frustum_to_cells(rig, cube, slab_count, side, stride):
     of the slab: cells of a slab are `rows @ seen @ columns.T`.
     """
     middles = (np.arange(slab_count) + 0.5) * cube.range_m / slab_count
-    rows = overlaps(rig.height, stride, rig.centre_y, rig.focal_px, middles, cube.bottom_m - cube.range_m, cube.range_m, side)
+    rows = overlaps(rig.height, stride, rig.centre_y, rig.focal_y_px, middles, cube.bottom_m - cube.range_m, cube.range_m, side)
     columns = overlaps(rig.width, stride, rig.centre_x, rig.focal_px, middles, -cube.range_m / 2, cube.range_m, side)
     return rows, columns
 

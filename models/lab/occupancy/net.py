@@ -54,24 +54,71 @@ class Extractor(nn.Module):
 def match(left, right, planes):
     """Cosine of left features and right ones on planes of depth: `[b, planes, h, w]`.
 
-    All columns of a row are compared with all of the other row at once (one matrix product); whole steps of disparity are picked from that, and
+    All columns of a row are compared with all of the other row at once (one matrix product); whole steps of disparity are cut from that, and
     the planes `[b, disparities, planes]` are mixtures of these: between two steps for a far plane, over several for a near one. Outside
     of the right picture it is 0.
     """
     with torch.autocast("cpu", enabled=False):
         left, right = (F.normalize(side.float(), dim=1) for side in (left, right))
-        every = left.permute(0, 2, 3, 1) @ right.permute(0, 2, 1, 3)
-        return (pick(every, planes.shape[1]) @ planes[:, None]).permute(0, 3, 1, 2)
+        left, right = left.permute(0, 2, 3, 1), right.permute(0, 2, 1, 3)
+        disparities = int(planes.shape[1])
+        learns = left.requires_grad and not torch.jit.is_tracing()
+        steps = Band.apply(left, right, disparities) if learns else band(behind_zeros(left) @ right, disparities)
+        return (steps @ planes.flip(1)[:, None]).permute(0, 3, 1, 2)
 
 
-def pick(every, disparities):
-    """`every` `[b, h, w, w]` at whole disparities: `[b, h, w, disparities]`. Indices are constants of a graph."""
-    pairs, height, width = every.shape[:3]
-    column = torch.arange(width).view(-1, 1)
-    other = column - torch.arange(disparities)
-    seen = (other >= 0).to(every.dtype)
-    index = (column * width + other.clamp(min=0)).reshape(-1)
-    return every.reshape(pairs, height, -1).index_select(2, index).view(pairs, height, width, disparities) * seen
+def behind_zeros(left):
+    """`[b, h, w, c]` with a column of zeros before the first: what lets `band` be a cut."""
+    return F.pad(left, (0, 0, 1, 0))
+
+
+def band(every, disparities):
+    """Of comparisons `[b, h, 1 + w, w]` those at whole disparities, widest first: `[b, h, w, disparities]`.
+
+    Rows of w + 1 instead of w numbers shift by one more each, so that a disparity, a diagonal before, is a column: no index is looked up.
+    """
+    pairs, height, _, width = (int(length) for length in every.shape)
+    found = cut(every.reshape(pairs, height, width, width + 1), width, disparities) * inside(width, disparities)
+    return F.pad(found, (disparities - width, 0)) if disparities > width else found
+
+
+def cut(shifted, width, disparities):
+    return shifted[..., max(1, width - disparities + 1) :]
+
+
+def inside(width, disparities):
+    """1 where a disparity, widest first, is of a column of the right picture: `[w, disparities]`, or `[w, w]` where fewer fit."""
+    return (torch.arange(width).view(-1, 1) >= torch.arange(min(width, disparities) - 1, -1, -1)).float()
+
+
+class Band(torch.autograd.Function):
+    """`band` of the product of both pictures, with buffers that are kept: of the product and its gradient, tens of megabytes, only the band is ever
+    written anew. Making them for each step took two fifths of it.
+    """
+
+    buffers = {}
+
+    @classmethod
+    def buffer(cls, name, shape):
+        if (name, shape) not in cls.buffers:
+            cls.buffers[name, shape] = torch.zeros(shape)
+        return cls.buffers[name, shape]
+
+    @staticmethod
+    def forward(ctx, left, right, disparities):
+        padded, right = behind_zeros(left), right.contiguous()
+        ctx.save_for_backward(padded, right)
+        ctx.disparities = disparities
+        every = Band.buffer("product", (*padded.shape[:3], right.shape[3]))
+        return band(torch.matmul(padded, right, out=every), disparities)
+
+    @staticmethod
+    def backward(ctx, slope):
+        padded, right = ctx.saved_tensors
+        pairs, height, _, width = right.shape
+        every = Band.buffer("slope", (pairs, height, width + 1, width))
+        cut(every.view(pairs, height, width, width + 1), width, ctx.disparities).copy_(slope[..., -width:] * inside(width, ctx.disparities))
+        return (every @ right.transpose(2, 3))[:, :, 1:], padded.transpose(2, 3) @ every, None
 
 
 class DepthHead(nn.Module):

@@ -97,7 +97,9 @@ class Run:
 
     def __init__(self, options):
         self.options = options
-        self.train = data.PairSet(options.data, options.size, options.planes)
+        for folder in options.data:
+            data.refuse_held_out(folder)
+        self.train = data.PairSet(options.data, options.size, options.planes, options.seed)
         self.validation = data.PairSet(options.validate or options.data, options.size, options.planes)
         if not options.validate:
             count = max(1, len(self.train) // 10)

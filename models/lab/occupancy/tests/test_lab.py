@@ -25,7 +25,7 @@ import training
 from geometry import Cube, Rig
 from synthetic import BASELINE_M, FOCAL_PX, HEIGHT, RANGE_M, WIDTH, write_set
 
-RIG = Rig(WIDTH, HEIGHT, FOCAL_PX, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, 0.0, BASELINE_M)
+RIG = Rig(WIDTH, HEIGHT, FOCAL_PX, FOCAL_PX, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, 0.0, BASELINE_M)
 CUBE = Cube.of(RANGE_M)
 
 
@@ -120,7 +120,7 @@ class Sets(WithSet):
             data.list_pairs(self.root)
 
     def test_shares_of_depth_are_whole(self):
-        shares = data.depth_bins(data.read_pair(data.list_pairs(self.set)[0]), 4, (16, 32), 64)
+        shares = data.depth_bins(data.read_pair(data.list_pairs(self.set)[0]), (WIDTH, HEIGHT), 4, 64)
         np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
 
 
