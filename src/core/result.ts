@@ -1,6 +1,7 @@
 import type { Detections } from './detections.js';
 import type { Frame } from './frame.js';
 import type { GuardReport } from './guard-report.js';
+import type { MissingOccupancy, OccupancyReport } from './occupancy-report.js';
 import type { OperatingPointReport } from './operating-point.js';
 import type { RedundancyReport } from './redundancy-report.js';
 import type { FrameTracks } from './tracks.js';
@@ -20,6 +21,8 @@ export interface FrameResult {
   readonly redundancy?: RedundancyReport;
   /** Where the stream has a governor: the operating point that this frame was worked on at. */
   readonly operatingPoint?: OperatingPointReport;
+  /** Where the stream sees with two cameras and has an occupancy stage: occupied space, or why this frame adds nothing to it. */
+  readonly occupancy?: OccupancyReport | MissingOccupancy;
 }
 
 /** The result with what another detector found: which objects the boxes before it were doesn't hold for these. */

@@ -1,4 +1,5 @@
 import type { Detections } from '../core/detections.js';
+import type { BoxDepth, ExtentM, UnboxedVolume } from '../core/occupancy-report.js';
 import type { StereoRig } from '../core/stereo-rig.js';
 import type { GridLevel, VoxelGrid } from '../core/voxel-grid.js';
 import { castRay, maskOf, type RayHit } from './free-space.js';
@@ -9,30 +10,6 @@ export interface OccupiedLevel {
   readonly grid: VoxelGrid;
   readonly side: GridLevel;
   readonly cells: Uint32Array;
-}
-
-/** Width, height and depth in the left camera's axes, metres; whole cells. */
-export type ExtentM = readonly [number, number, number];
-
-/** What lies in the frustum of one box. */
-export interface BoxDepth {
-  /** Of its rays, the share that meets something in range. */
-  readonly hitShare: number;
-  /** To the front of the nearest thing that takes enough of the box, metres ahead; undefined where there is none. */
-  readonly distanceM: number | undefined;
-  /** Of what is seen of it; undefined as above. Something flat, such as a person on paper, has a depth of one cell or two. */
-  readonly extentM: ExtentM | undefined;
-  /** False where the detector sees something and the cameras see nothing there within range. */
-  readonly hasVolume: boolean;
-}
-
-/** Something solid in the picture that no box shows. */
-export interface UnboxedVolume {
-  /** Left, top, right, bottom in the left picture, pixels. */
-  readonly xyxy: PixelBox;
-  readonly distanceM: number;
-  readonly extentM: ExtentM;
-  readonly cells: number;
 }
 
 export interface BoxLook {
