@@ -13,6 +13,7 @@ import numpy as np
 import data
 import geometry
 import scoring
+import training
 from export import OnnxNet
 from geometry import LEVELS
 
@@ -21,10 +22,12 @@ SETTINGS = [
     {"numDisparities": disparities, "blockSize": size, "pointsPerCell": points}
     for disparities, size, points in itertools.product((96, 160, 272), (3, 5, 7), (1, 4, 12))
 ]
-"""What semi-global matching may choose from, on the tuning pairs. All else is fixed: P1 and P2 as OpenCV's own sample has them, uniqueness
-10 %, left-right difference 1, speckles of 100 pixels."""
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
-"""What the network may choose from, level by level, on the same pairs."""
+"""What semi-global matching may choose from, for each set on pairs of that very set: that is more than the network gets. All else is fixed: P1 and
+P2 as OpenCV's own sample has them, uniqueness 10 %, left-right difference 1, speckles of 100 pixels."""
+THRESHOLDS = tuple(np.arange(0.2, 0.81, 0.05).round(2).tolist())
+"""What the network may choose from, level by level, on the tuning pairs alone."""
+SOURCES = ("coarse", "fine")
+"""Which part of the network may answer a level that both do."""
 
 
 def matcher_of(mode, disparities, size):
@@ -53,17 +56,17 @@ def tune_matching(samples, mode):
     """The setting with the best mean IoU over pairs and levels; and that."""
     scores = {}
     for disparities, size in sorted({(s["numDisparities"], s["blockSize"]) for s in SETTINGS}):
-        for sample, truth in samples:
+        for sample, truth, judged in samples:
             found, _ = matched(sample, mode, disparities, size)
             for index, setting in enumerate(SETTINGS):
                 if (setting["numDisparities"], setting["blockSize"]) == (disparities, size):
-                    scores.setdefault(index, []).append(mean_over_levels(cells_of(found, sample, setting["pointsPerCell"]), truth))
+                    scores.setdefault(index, []).append(mean_over_levels(cells_of(found, sample, setting["pointsPerCell"]), truth, judged))
     best = max(scores, key=lambda index: np.mean(scores[index]))
     return SETTINGS[best]
 
 
-def mean_over_levels(cells, truth):
-    return np.mean([scoring.mean_iou([scoring.overlap(cells[side], truth[side])]) for side in LEVELS])
+def mean_over_levels(cells, truth, judged):
+    return np.mean([scoring.mean_iou([scoring.overlap(cells[side] & judged[side], truth[side])]) for side in LEVELS])
 
 
 class Network:
@@ -72,9 +75,10 @@ class Network:
     def __init__(self, folder, size, planes, threads):
         self.net, self.size, self.planes = OnnxNet(folder, threads), size, planes
         self.thresholds = dict.fromkeys(LEVELS, 0.5)
+        self.sources = dict.fromkeys(LEVELS, "fine")
 
     def probabilities(self, sample):
-        """By level; and milliseconds, with scaling the pictures."""
+        """By part and level; and milliseconds, with scaling the pictures."""
         constants = geometry.constants_of(sample.rig.scaled(*data.halved(self.size)), sample.cube, self.planes)
         began = time.perf_counter()
         left, right = (cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA) for picture in (sample.left, sample.right))
@@ -82,14 +86,15 @@ class Network:
         return found, 1000 * (time.perf_counter() - began)
 
     def tune(self, samples):
-        found = [(self.probabilities(sample)[0], truth) for sample, truth in samples]
+        found = [(self.probabilities(sample)[0], truth) for sample, truth, _ in samples]
         for side in LEVELS:
-            scored = {cut: scoring.mean_iou([scoring.overlap(cells[side] > cut, truth[side]) for cells, truth in found]) for cut in THRESHOLDS}
-            self.thresholds[side] = max(scored, key=scored.get)
+            choices = [(source, cut) for source in SOURCES if side in found[0][0].get(source, {}) for cut in THRESHOLDS]
+            iou = lambda source, cut: scoring.mean_iou([scoring.overlap(cells[source][side] > cut, truth[side]) for cells, truth in found])
+            self.sources[side], self.thresholds[side] = max(choices, key=lambda choice: iou(*choice))
 
     def __call__(self, sample):
         found, ms = self.probabilities(sample)
-        return {side: found[side] > self.thresholds[side] for side in LEVELS}, ms
+        return {side: found[self.sources[side]][side] > self.thresholds[side] for side in LEVELS}, ms
 
 
 def matching(mode, setting):
@@ -103,18 +108,19 @@ def matching(mode, setting):
 def read(pairs):
     for pair in pairs:
         sample = data.read_pair(pair)
-        yield sample, data.truth_of(sample)
+        yield sample, data.truth_of(sample), data.judged_of(sample)
 
 
 def score(method, pairs):
     """IoU and Chamfer distance by level and the median milliseconds of one method on one set."""
     overlaps, distances, times = {side: [] for side in LEVELS}, {side: [] for side in LEVELS}, []
-    for sample, truth in read(pairs):
+    for sample, truth, judged in read(pairs):
         cells, ms = method(sample)
         times.append(ms)
         for side in LEVELS:
-            overlaps[side].append(scoring.overlap(cells[side], truth[side]))
-            distances[side].append(scoring.chamfer_m(cells[side], truth[side], sample.cube.range_m))
+            seen = cells[side] & judged[side]
+            overlaps[side].append(scoring.overlap(seen, truth[side]))
+            distances[side].append(scoring.chamfer_m(seen, truth[side], sample.cube.range_m))
     return {
         "n": len(times),
         "iou": {side: scoring.mean_iou(overlaps[side]) for side in LEVELS},
@@ -124,36 +130,47 @@ def score(method, pairs):
 
 
 def compare(options):
-    sets = {folder: data.list_pairs(folder)[: options.limit] for folder in options.data}
-    tuning = list(read(data.list_pairs(options.tune)[: options.tune_pairs]))
+    sets = {folder: training.spread(data.list_pairs(folder), options.limit or 10**9) for folder in options.data}
+    tuning = [pair for folder in options.tune for pair in training.spread(data.list_pairs(folder), options.tune_pairs)]
     settings = json.loads((options.onnx / "settings.json").read_text())
     network = Network(options.onnx, tuple(settings["size"]), settings["planes"], options.threads)
-    network.tune(tuning)
-    chosen = {name: tune_matching(tuning, mode) for name, mode in MODES.items()}
-    methods = {"network": network, **{name: matching(MODES[name], setting) for name, setting in chosen.items()}}
-    results = {Path(folder).name: {name: score(method, pairs) for name, method in methods.items()} for folder, pairs in sets.items()}
-    return {"tunedOn": {"set": Path(options.tune).name, "n": len(tuning)}, "thresholds": network.thresholds, "settings": chosen, "sets": results}
+    network.tune(list(read(tuning)))
+    results = {Path(folder).name: compare_on(pairs, network, options.tune_pairs) for folder, pairs in sets.items()}
+    return {"tunedOn": {"sets": [Path(folder).name for folder in options.tune], "n": len(tuning)}, "thresholds": network.thresholds, "sources": network.sources, "sets": results}
+
+
+def compare_on(pairs, network, tune_pairs):
+    own = list(read(training.spread(pairs, tune_pairs)))
+    found = {"network": score(network, pairs)}
+    for name, mode in MODES.items():
+        setting = tune_matching(own, mode)
+        found[name] = {**score(matching(mode, setting), pairs), "setting": setting}
+    return found
 
 
 def table_of(report):
-    lines = ["| set | n | method | IoU 8 / 16 / 32 / 64 | Chamfer m 8 / 16 / 32 / 64 | ms |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = ["| set | n | method | IoU 8 / 16 / 32 / 64 | network over it | Chamfer m 8 / 16 / 32 / 64 | ms |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, methods in report["sets"].items():
+        ours = methods["network"]["iou"]
         for method, found in methods.items():
             iou = " / ".join(f"{found['iou'][side]:.3f}" for side in LEVELS)
+            ratio = " / ".join(f"{ours[side] / max(found['iou'][side], 1e-9):.2f}" for side in LEVELS)
             chamfer = " / ".join(f"{found['chamferM'][side]:.2f}" for side in LEVELS)
-            lines.append(f"| {name} | {found['n']} | {method} | {iou} | {chamfer} | {found['ms']:.0f} |")
-    told = ", ".join(f"{name} {setting}" for name, setting in report["settings"].items())
+            lines.append(f"| {name} | {found['n']} | {method} | {iou} | {'' if method == 'network' else ratio} | {chamfer} | {found['ms']:.0f} |")
+    settings = [f"{name}: {method} {json.dumps(found['setting'])}" for name, methods in report["sets"].items() for method, found in methods.items() if "setting" in found]
     tuned = report["tunedOn"]
-    return "\n".join([*lines, "", f"Chosen on {tuned['n']} pairs of {tuned['set']}: {told}, network thresholds {report['thresholds']}"])
+    levels = ", ".join(f"{side} {report['sources'][side]} above {report['thresholds'][side]}" for side in LEVELS)
+    told = f"Network: {levels}; chosen on {tuned['n']} pairs of {', '.join(tuned['sets'])}."
+    return "\n".join([*lines, "", told, "Matching, each at its best on the set itself:", *settings])
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="compare", description="Occupied cells of a network and of OpenCV's StereoSGBM against the same truth.")
     parser.add_argument("--data", nargs="+", required=True, metavar="DIR", help="sets to compare on, one a recipe")
-    parser.add_argument("--tune", required=True, metavar="DIR", help="a set like those trained on: settings and thresholds are chosen there")
+    parser.add_argument("--tune", nargs="+", required=True, metavar="DIR", help="sets like those trained on: the network's thresholds are chosen there")
     parser.add_argument("--onnx", type=Path, required=True, metavar="DIR", help="what export wrote")
     parser.add_argument("--limit", type=int, help="pairs of each set at most")
-    parser.add_argument("--tune-pairs", type=int, default=12, help="(12)")
+    parser.add_argument("--tune-pairs", type=int, default=16, help="of each of these, and of each compared set for the matching's settings (16)")
     parser.add_argument("--threads", type=int, default=2, help="(2)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)

@@ -1,11 +1,12 @@
 """Sets of stereo pairs in KITTI's layout, as `lynceus render-stereo` writes them.
 
 `image_2/N_10.png` and `image_3/N_10.png` are the pictures, `disp_occ_0/N_10.png` the left one's disparity (16 bits, 256ths of a pixel, 0 unknown),
-`calib/N.txt` (or one `calib.txt` for all) has P2 and P3, `set.json` the range `rangeM` and, where it isn't a thirty-second of it, `bottomM`.
+`calib/N.txt` (or one `calib.txt` for all) has P2 and P3, `set.json` the range `rangeM` and, where it isn't a thirty-second of it, `bottomM`. A set
+of measured truth says `"zeros": "unknown"` there: what lies along those pixels is neither right nor wrong. In a rendered set a 0 is the sky.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,7 @@ class Pair:
     disparity: Path
     calibration: Path
     cube: Cube
+    is_partly_unknown: bool
 
 
 def list_pairs(folder):
@@ -48,7 +50,7 @@ def list_pairs(folder):
     cube = Cube.of(float(about["rangeM"]), about.get("bottomM"))
     pairs = []
     for left in sorted((folder / "image_2").glob("*.png")):
-        pair = Pair(left.stem, left, folder / "image_3" / left.name, folder / "disp_occ_0" / left.name, calibration_of(folder, left.stem), cube)
+        pair = Pair(left.stem, left, folder / "image_3" / left.name, folder / "disp_occ_0" / left.name, calibration_of(folder, left.stem), cube, about.get("zeros") == "unknown")
         if pair.right.is_file() and pair.disparity.is_file() and pair.calibration.is_file():
             pairs.append(pair)
     if not pairs:
@@ -92,6 +94,8 @@ class Sample:
     disparity_px: np.ndarray
     rig: Rig
     cube: Cube
+    is_partly_unknown: bool = False
+    """Whether nothing is known where the disparity is 0."""
 
 
 def read_pair(pair):
@@ -101,7 +105,7 @@ def read_pair(pair):
         raise SetError(f"pair {pair.name} beside {pair.left.parent}: pictures can't be read or differ in size")
     height, width = disparity.shape
     rig = read_rig(pair.calibration, width, height)
-    return Sample(left[:, :, ::-1], right[:, :, ::-1], disparity.astype(np.float32) / 256, rig, pair.cube)
+    return Sample(left[:, :, ::-1], right[:, :, ::-1], disparity.astype(np.float32) / 256, rig, pair.cube, pair.is_partly_unknown)
 
 
 def crop(sample, random):
@@ -111,12 +115,20 @@ def crop(sample, random):
     w, h = min(width, round(height * shape)), min(height, round(width / shape))
     x, y = int(random.integers(width - w + 1)), int(random.integers(height - h + 1))
     part = lambda picture: picture[y : y + h, x : x + w]
-    return Sample(part(sample.left), part(sample.right), part(sample.disparity_px), sample.rig.cropped(x, y, w, h), sample.cube)
+    return replace(sample, left=part(sample.left), right=part(sample.right), disparity_px=part(sample.disparity_px), rig=sample.rig.cropped(x, y, w, h))
 
 
 def truth_of(sample):
     """Occupied cells `[side, side, side]` by level."""
     finest = geometry.occupied(geometry.points_of(sample.disparity_px, sample.rig), sample.cube, LEVELS[-1])
+    return {side: geometry.coarser(finest, side) for side in LEVELS}
+
+
+def judged_of(sample):
+    """Cells `[side, side, side]` by level that the truth says anything of: those on rays of pixels whose disparity is known, at any depth."""
+    if not sample.is_partly_unknown:
+        return {side: np.ones((side,) * 3, bool) for side in LEVELS}
+    finest = geometry.along_rays(sample.disparity_px > 0, sample.rig, sample.cube, LEVELS[-1])
     return {side: geometry.coarser(finest, side) for side in LEVELS}
 
 

@@ -162,12 +162,13 @@ class OnnxNet:
         return dict(zip(names, session.run(names, {key: value for key, value in given.items() if key in wanted})))
 
     def __call__(self, left, right, constants):
+        """By part, "coarse" and "fine", and level. "fine" of 8 is where any of its 16 is."""
         found = self.coarse(left, right, constants)
-        cells8 = found["cells8"]
-        if "fine" in self.sessions:
-            found = self.fine(found, constants)
-            cells8 = found["cells16"].reshape(8, 2, 8, 2, 8, 2).max(axis=(1, 3, 5))
-        return {8: cells8, **{side: found[f"cells{side}"] for side in (16, 32, 64)}}
+        if "fine" not in self.sessions:
+            return {"fine": {side: found[f"cells{side}"] for side in geometry.LEVELS}}
+        fine = self.fine(found, constants)
+        pooled = fine["cells16"].reshape(8, 2, 8, 2, 8, 2).max(axis=(1, 3, 5))
+        return {"coarse": {side: found[f"cells{side}"] for side in (8, 16)}, "fine": {8: pooled, **{side: fine[f"cells{side}"] for side in (16, 32, 64)}}}
 
 
 def measure(found, size, repeats):

@@ -77,6 +77,17 @@ def occupied(points, cube, side, at_least=1):
     return (counts >= at_least).reshape(side, side, side)
 
 
+def along_rays(pixels, rig, cube, side):
+    """Cells `[z, y, x]` that rays through these pixels `[h, w]` pass, looked at twice a cell's length of depth."""
+    rows, columns = np.nonzero(pixels)
+    x, y = (columns - rig.centre_x) / rig.focal_px, (rows - rig.centre_y) / rig.focal_y_px
+    passed = np.zeros((side,) * 3, bool)
+    for step in range(2 * side):
+        z = (step + 0.5) * cube.range_m / (2 * side)
+        passed |= occupied(np.stack([x * z, y * z, np.full(len(x), z)], axis=1), cube, side)
+    return passed
+
+
 def coarser(cells, side):
     """The same cells at fewer a side: occupied where any of the finer ones is."""
     step = cells.shape[0] // side

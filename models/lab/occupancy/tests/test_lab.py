@@ -1,11 +1,13 @@
 """Run by `python3 -m unittest discover -s models/lab/occupancy/tests`."""
 
 import io
+import json
 import sys
 import tempfile
 import unittest
 import warnings
 from contextlib import redirect_stderr
+from dataclasses import replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -92,6 +94,15 @@ class Net(unittest.TestCase):
         np.testing.assert_allclose(found[0, 5, :, 5:], 1, atol=1e-5)
         self.assertEqual(float(found[0, 5, :, :5].abs().max()), 0)
 
+    def test_learning_compares_as_running_does(self):
+        random = torch.Generator().manual_seed(1)
+        for width, disparities in ((20, 7), (5, 9), (8, 8)):
+            left, right, slope = (torch.randn(shape, generator=random) for shape in ((2, 3, width, 4), (2, 3, 4, width), (2, 3, width, disparities)))
+            left.requires_grad_(), right.requires_grad_()
+            learnt, plain = net.Band.apply(left, right, disparities), net.band(net.behind_zeros(left) @ right, disparities)
+            torch.testing.assert_close(learnt, plain)
+            torch.testing.assert_close(torch.autograd.grad(learnt, (left, right), slope), torch.autograd.grad(plain, (left, right), slope))
+
     def test_rates_add_up(self):
         rates = torch.rand(1, 8, 8, 8)
         np.testing.assert_allclose(net.add_up(rates, 4)[0, 1, 0, 1], rates[0, 4:, :4, 4:].sum(), rtol=1e-5)
@@ -118,6 +129,36 @@ class Sets(WithSet):
     def test_a_folder_without_range_is_refused(self):
         with self.assertRaisesRegex(data.SetError, "set.json"):
             data.list_pairs(self.root)
+
+    def test_a_part_of_a_pair_lies_where_it_lay(self):
+        whole = data.read_pair(data.list_pairs(self.set)[0])
+        for seed in range(5):
+            part = data.crop(whole, np.random.default_rng(seed))
+            points = {tuple(point) for point in geometry.points_of(whole.disparity_px, whole.rig).round(4)}
+            self.assertLess(part.disparity_px.size, whole.disparity_px.size)
+            self.assertTrue({tuple(point) for point in geometry.points_of(part.disparity_px, part.rig).round(4)} <= points)
+
+    def test_stretched_pictures_show_the_same_cells(self):
+        rig = RIG.scaled(WIDTH, HEIGHT * 2)
+        disparity = np.zeros((HEIGHT, WIDTH))
+        disparity[20:40, 30:60] = 6
+        stretched = geometry.occupied(geometry.points_of(np.repeat(disparity, 2, axis=0), rig), CUBE, 16)
+        np.testing.assert_array_equal(stretched, geometry.occupied(geometry.points_of(disparity, RIG), CUBE, 16))
+
+    def test_only_rays_with_truth_are_judged(self):
+        sample = data.read_pair(data.list_pairs(self.set)[0])
+        sample.disparity_px[:, : WIDTH // 2] = 0
+        self.assertTrue(data.judged_of(sample)[64].all())
+        judged = data.judged_of(replace(sample, is_partly_unknown=True))[64]
+        self.assertFalse((data.truth_of(sample)[64] & ~judged).any())
+        self.assertFalse(judged[:, :, :28].any())
+        self.assertTrue(judged[40, :, 34:60].any())
+
+    def test_sets_for_tests_are_refused(self):
+        held_out = write_set(self.root / "held-out", 2)
+        (held_out / "set.json").write_text(json.dumps({"rangeM": RANGE_M, "rig": "rover"}))
+        with self.assertRaisesRegex(data.SetError, "held out"):
+            training.Run(options_for_same(held_out, self.root / "refused"))
 
     def test_shares_of_depth_are_whole(self):
         shares = data.depth_bins(data.read_pair(data.list_pairs(self.set)[0]), (WIDTH, HEIGHT), 4, 64)
@@ -166,7 +207,7 @@ class Training(WithSet):
             warnings.simplefilter("ignore")
             export.write(trained, settings, out)
         prepared = data.prepare(data.list_pairs(self.set)[1], (WIDTH, HEIGHT), "voxel")
-        found = export.OnnxNet(out, 1)(prepared.left, prepared.right, prepared.constants)
+        found = export.OnnxNet(out, 1)(prepared.left, prepared.right, prepared.constants)["fine"]
         batch = data.collate([data.tensors_of(prepared, None)])
         with torch.no_grad():
             expected = trained(batch["left"], batch["right"], batch["constants"])["fine"]
@@ -196,9 +237,9 @@ class Comparing(WithSet):
     def test_matching_is_judged_by_the_same_truth(self):
         samples = list(comparing.read(data.list_pairs(self.set)[:1]))
         exact = comparing.cells_of(samples[0][0].disparity_px, samples[0][0], 1)
-        self.assertEqual(comparing.mean_over_levels(exact, samples[0][1]), 1)
+        self.assertEqual(comparing.mean_over_levels(exact, *samples[0][1:]), 1)
         found, _ = comparing.matched(samples[0][0], comparing.MODES["sgbm-full"], 32, 5)
-        self.assertGreater(comparing.mean_over_levels(comparing.cells_of(found, samples[0][0], 1), samples[0][1]), 0.3)
+        self.assertGreater(comparing.mean_over_levels(comparing.cells_of(found, samples[0][0], 1), *samples[0][1:]), 0.3)
 
 
 def options_for_same(folder, out, *more):
