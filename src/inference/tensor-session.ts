@@ -1,0 +1,77 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { AppError } from '../core/errors.js';
+import { type SessionTuning, tuningOptions } from './session-tuning.js';
+
+/** What goes into a graph, row-major. Not shared memory, which the runtime refuses. */
+export interface InputTensor {
+  readonly data: Float32Array | BigInt64Array;
+  readonly dims: readonly number[];
+}
+
+export interface TensorSessionOptions {
+  readonly modelPath: string;
+  /** Threads within one inference. */
+  readonly threads: number;
+  /** As in every stream where absent. */
+  readonly tuning?: SessionTuning | undefined;
+}
+
+/**
+ * A loaded graph with any named inputs and float outputs, for networks of several parts. Inputs aren't copied; outputs can be given to another
+ * session as they are. `run` blocks the calling thread, as that of `Session` does.
+ */
+export class TensorSession {
+  readonly #session: InferenceSession;
+
+  private constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  /** @throws AppError `ERR_MODEL_CORRUPT` where the runtime can't load the file, or the graph hasn't these inputs and outputs. */
+  static async load({ modelPath, threads, tuning = {} }: TensorSessionOptions, inputs: readonly string[], outputs: readonly string[]): Promise<TensorSession> {
+    const session = await create(modelPath, threads, tuning);
+    const missing = [...inputs.filter((name) => !session.inputNames.includes(name)), ...outputs.filter((name) => !session.outputNames.includes(name))];
+    const unknown = session.inputNames.filter((name) => !inputs.includes(name));
+    if (missing.length === 0 && unknown.length === 0) return new TensorSession(session);
+    await session.release();
+    const found = [missing.length > 0 ? `without ${missing.join(', ')}` : '', unknown.length > 0 ? `with ${unknown.join(', ')}` : ''].filter(Boolean).join(' and ');
+    throw new AppError('ERR_MODEL_CORRUPT', `${modelPath}: expected a graph from ${inputs.join(', ')} to ${outputs.join(', ')} but found one ${found}`, { fix: 'Export the model anew.' });
+  }
+
+  /**
+   * @param fetches names of the outputs that are wanted.
+   * @throws AppError `ERR_INFERENCE_FAILED`
+   */
+  async run<Name extends string>(feeds: Readonly<Record<string, InputTensor>>, fetches: readonly Name[]): Promise<Record<Name, { readonly data: Float32Array; readonly dims: readonly number[] }>> {
+    try {
+      const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [name, toTensor(data, [...dims])] as const);
+      return (await this.#session.run(Object.fromEntries(tensors), [...fetches])) as unknown as Record<Name, { data: Float32Array; dims: readonly number[] }>;
+    } catch (error) {
+      throw new AppError('ERR_INFERENCE_FAILED', `onnxruntime: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+async function create(modelPath: string, threads: number, tuning: SessionTuning): Promise<InferenceSession> {
+  try {
+    return await InferenceSession.create(modelPath, {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      enableMemPattern: true,
+      logSeverityLevel: 3,
+      ...tuningOptions(tuning),
+    });
+  } catch (error) {
+    throw new AppError('ERR_MODEL_CORRUPT', `onnxruntime can't load ${modelPath}: ${(error as Error).message}`, { cause: error, fix: 'Export or install the model anew.' });
+  }
+}
+
+function toTensor(data: Float32Array | BigInt64Array, dims: readonly number[]): Tensor {
+  return data instanceof BigInt64Array ? new Tensor('int64', data, dims) : new Tensor('float32', data, dims);
+}
