@@ -18,6 +18,7 @@ import torch
 
 import checkpoints
 import comparing
+import costs
 import data
 import export
 import geometry
@@ -106,6 +107,17 @@ class Net(unittest.TestCase):
     def test_rates_add_up(self):
         rates = torch.rand(1, 8, 8, 8)
         np.testing.assert_allclose(net.add_up(rates, 4)[0, 1, 0, 1], rates[0, 4:, :4, 4:].sum(), rtol=1e-5)
+
+
+class Costs(unittest.TestCase):
+    def test_psmnet_costs_what_is_published(self):
+        """256.7 GMACs at 512x256 with transposed convolutions counted at their outputs, eight times as many as are done in three dimensions."""
+        transposed = 3 * (costs.conv3d(64, 64, 12 * 16 * 32) + costs.conv3d(64, 32, 24 * 32 * 64))
+        self.assertAlmostEqual((costs.psmnet(512, 256) + 7 * transposed) / 1e9, 256.7, delta=1)
+
+    def test_twice_the_columns_cost_twice(self):
+        for count in costs.NETWORKS.values():
+            self.assertAlmostEqual(count(1024, 512) / count(512, 512), 2, delta=0.1)
 
 
 class Scores(unittest.TestCase):
