@@ -22,7 +22,7 @@ export type * from '../protocol/messages.js';
 export { OccupancyDecoder, OccupancyError, type OccupiedVoxels } from './occupancy-decoder.js';
 export type { WebSocketConstructor, WebSocketLike } from './socket.js';
 
-// Types only come from the protocol, so that a browser loads three small files; the compiler checks these values against it.
+// Of the protocol only types come, so that a browser loads a few small files; the compiler checks these values against it.
 const SUBPROTOCOL: Subprotocol = 'lynceus.v1.json';
 const PROTOCOL_VERSION = 1;
 const UNAUTHORIZED: (typeof CLOSE_CODES)['unauthorized'] = 1008;
@@ -43,6 +43,8 @@ export interface SubscribeOptions<F extends FrameField = FrameField> {
   readonly policy?: 'latest' | 'all';
   /** Also get the pictures. */
   readonly preview?: boolean;
+  /** Also get occupied space, where the stream knows it (`onOccupancy`). */
+  readonly occupancy?: boolean;
 }
 
 /** A JPEG picture of the frame `seq`. */
@@ -64,7 +66,7 @@ export interface ConnectOptions<F extends FrameField = FrameField> extends Subsc
   readonly token?: string;
   readonly onFrame?: (frame: PartialFrameMessage<F>) => void;
   readonly onEvent?: (event: EventMessage) => void;
-  /** Occupied space of a stream with stereo occupancy; an `OccupancyDecoder` for each stream reads it. */
+  /** Occupied space of a stream of two cameras, where `occupancy` asks for it; an `OccupancyDecoder` for each stream reads it. */
   readonly onOccupancy?: (message: OccupancyMessage) => void;
   /** The governor of a stream moved. */
   readonly onOperatingPoint?: (move: OperatingPointMessage) => void;
@@ -331,7 +333,7 @@ class Client<F extends FrameField> implements LynceusClient<F> {
   }
 }
 
-function toSubscribe<F extends FrameField>(streams: readonly string[], { fields, maxRate, policy, preview }: SubscribeOptions<F>): ClientMessageInput {
+function toSubscribe<F extends FrameField>(streams: readonly string[], { fields, maxRate, policy, preview, occupancy }: SubscribeOptions<F>): ClientMessageInput {
   return {
     type: 'subscribe',
     streams: [...streams],
@@ -339,6 +341,7 @@ function toSubscribe<F extends FrameField>(streams: readonly string[], { fields,
     ...(maxRate !== undefined && { max_rate: maxRate }),
     ...(policy && { policy }),
     ...(preview !== undefined && { preview }),
+    ...(occupancy !== undefined && { occupancy }),
   };
 }
 

@@ -1,9 +1,9 @@
 import type { ErrorCode } from '../core/errors.js';
 import type { OccupancyMessage } from '../protocol/messages.js';
+import { BLOCKS_A_SIDE, childCount, childrenOf } from '../protocol/octree-cells.js';
 
-/** Blocks of the coarsest level, 8 a side. */
-const BLOCKS = 512;
-const BLOCKS_A_SIDE = 8;
+/** Blocks of the coarsest level. */
+const BLOCKS = BLOCKS_A_SIDE ** 3;
 const LEVELS: readonly number[] = [8, 16, 32, 64] satisfies readonly OccupancyMessage['level'][];
 
 /** Occupied cells of one level, in ascending order of their indices. */
@@ -78,8 +78,8 @@ export class OccupancyDecoder {
     return true;
   }
 
-  #isNext({ epoch, update, level }: Pick<OccupancyMessage, 'epoch' | 'update' | 'level'>): boolean {
-    return this.#last !== undefined && epoch === this.#last.epoch && update === this.#last.update + 1 && level === this.#last.level;
+  #isNext({ epoch, update, since = update - 1, level }: Pick<OccupancyMessage, 'epoch' | 'update' | 'since' | 'level'>): boolean {
+    return this.#last !== undefined && epoch === this.#last.epoch && since === this.#last.update && level === this.#last.level;
   }
 
   /**
@@ -139,15 +139,9 @@ function measure(subtrees: Uint8Array, at: number, level: number): { bytes: numb
     const masks = subtrees.subarray(at + bytes, at + bytes + leaves);
     if (masks.length < leaves) throw new OccupancyError(`Expected at least ${at + bytes + leaves} bytes of subtrees, found ${subtrees.length}.`);
     bytes += leaves;
-    leaves = masks.reduce((sum, mask) => sum + bitsIn(mask), 0);
+    leaves = masks.reduce((sum, mask) => sum + childCount(mask), 0);
   }
   return { bytes, leaves };
-}
-
-function bitsIn(mask: number): number {
-  let bits = 0;
-  for (let rest = mask; rest > 0; rest &= rest - 1) bits += 1;
-  return bits;
 }
 
 /** Cells of a block at `level`, in the order of its masks. */
@@ -156,17 +150,6 @@ function cellsOf(block: number, masks: Uint8Array, level: number): number[] {
   let at = 0;
   for (let side = BLOCKS_A_SIDE; side < level; side *= 2) cells = cells.flatMap((cell) => childrenOf(side, cell, masks[at++]!));
   return cells;
-}
-
-function childrenOf(side: number, cell: number, mask: number): number[] {
-  const x = 2 * (cell % side);
-  const y = 2 * (Math.floor(cell / side) % side);
-  const z = 2 * Math.floor(cell / (side * side));
-  const children: number[] = [];
-  for (let bit = 0; bit < 8; bit += 1) {
-    if ((mask >> bit) & 1) children.push(x + (bit & 1) + 2 * side * (y + ((bit >> 1) & 1) + 2 * side * (z + (bit >> 2))));
-  }
-  return children;
 }
 
 function ordered(read: { cells: number[]; confidence: number[] }, isFinest: boolean): { cells: Uint32Array; confidence?: Float32Array } {

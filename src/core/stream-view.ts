@@ -2,6 +2,8 @@ import type { GuardReport, PatchFinding } from './guard-report.js';
 import type { MoveReason, OperatingPointReport } from './operating-point.js';
 import type { RedundancyAction } from './redundancy-report.js';
 import type { SourceEvent } from './source.js';
+import type { StereoRig } from './stereo-rig.js';
+import type { VoxelGrid } from './voxel-grid.js';
 
 /** How a running stream is drawn: one node a stage, edges with their overflow policy. */
 export interface GraphDescription {
@@ -94,6 +96,13 @@ export interface StreamStats {
   readonly governor?: GovernorStats;
 }
 
+/** What a stream sees with where it has two cameras, and the cube that it looks at. */
+export interface StereoView {
+  /** Of the rectified pictures. */
+  readonly rig: StereoRig;
+  readonly grid: VoxelGrid;
+}
+
 /** What the server may know of a running stream. */
 export interface StreamView {
   readonly name: string;
@@ -108,6 +117,8 @@ export interface StreamView {
   reconnectReasons(): readonly { readonly reason: string; readonly count: number }[];
   /** Buffers for frames, and how many of them hold one now; undefined where the stream isn't told. */
   pool(): { readonly capacity: number; readonly inUse: number } | undefined;
+  /** Only where the stream tells occupied space; undefined until its rig is known. */
+  stereo?(): StereoView | undefined;
   stats(): StreamStats;
   describe(): GraphDescription;
 }

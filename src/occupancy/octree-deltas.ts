@@ -29,14 +29,12 @@ export class OctreeDeltas {
 
   /** What to send of this frame. The tree is kept until the next call and must not change. */
   next(tree: Octree, grid: VoxelGrid): OccupancyUpdate {
-    const blocks = new Map(readBlocks(tree).map((block) => [block.index, block]));
+    const blocks = byIndex(tree);
     const previous = this.#previous;
     this.#previous = { grid, tree, blocks };
     if (previous === undefined || this.#isKeyframeDue || this.#update + 1 >= this.#keyframeEvery || !isComparable(previous, tree, grid)) return this.#keyframe(tree, grid);
     this.#update += 1;
-    const changed = [...blocks.values()].filter((block) => !isSame(block, previous.blocks.get(block.index)));
-    const cleared = [...previous.blocks.keys()].filter((index) => !blocks.has(index));
-    return { kind: 'delta', epoch: this.#epoch, update: this.#update, grid, tree: withConfidence(joinBlocks(tree.level, changed), tree), cleared: bitsOf(cleared) };
+    return { kind: 'delta', epoch: this.#epoch, update: this.#update, grid, ...changesOf(previous.blocks, blocks, tree) };
   }
 
   #keyframe(tree: Octree, grid: VoxelGrid): OccupancyUpdate {
@@ -45,6 +43,21 @@ export class OctreeDeltas {
     this.#update = 0;
     return { kind: 'keyframe', epoch: this.#epoch, update: 0, grid, tree };
   }
+}
+
+/** Blocks of a tree that another one, of the same grid and level, doesn't have or has otherwise; and those that only the other one has. */
+export function changesBetween(before: Octree, tree: Octree): Pick<OccupancyUpdate, 'tree' | 'cleared'> {
+  return changesOf(byIndex(before), byIndex(tree), tree);
+}
+
+function changesOf(before: ReadonlyMap<number, OctreeBlock>, blocks: ReadonlyMap<number, OctreeBlock>, tree: Octree): Pick<OccupancyUpdate, 'tree' | 'cleared'> {
+  const changed = [...blocks.values()].filter((block) => !isSame(block, before.get(block.index)));
+  const cleared = [...before.keys()].filter((index) => !blocks.has(index));
+  return { tree: withConfidence(joinBlocks(tree.level, changed), tree), cleared: bitsOf(cleared) };
+}
+
+function byIndex(tree: Octree): Map<number, OctreeBlock> {
+  return new Map(readBlocks(tree).map((block) => [block.index, block]));
 }
 
 function isComparable(previous: { readonly grid: VoxelGrid; readonly tree: Octree }, tree: Octree, grid: VoxelGrid): boolean {

@@ -2,6 +2,7 @@ import { assert } from '../core/assert.js';
 import { AppError } from '../core/errors.js';
 import { OCTREE_BLOCKS, type Octree } from '../core/occupancy-update.js';
 import { GRID_LEVELS, type GridLevel } from '../core/voxel-grid.js';
+import { childCount, childrenOf } from '../protocol/octree-cells.js';
 
 /** Occupied cells level by level: each has its parent in the level before it. */
 export interface OccupiedCells {
@@ -20,9 +21,6 @@ export interface OctreeBlock {
   readonly masks: Uint8Array;
   readonly confidence: Uint8Array | undefined;
 }
-
-/** Bits set in each byte. */
-const POPCOUNT = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
 
 /** How often a block is refined to get to a level: 0 for the blocks themselves. */
 function depthOfLevel(level: GridLevel): number {
@@ -141,7 +139,7 @@ function measureSubtree(subtrees: Uint8Array, at: number, depth: number): { byte
     const end = at + bytes + leaves;
     if (end > subtrees.length) throw corrupt(`at least ${end} bytes of subtrees`, subtrees.length);
     let children = 0;
-    for (let i = at + bytes; i < end; i += 1) children += POPCOUNT[subtrees[i]!]!;
+    for (let i = at + bytes; i < end; i += 1) children += childCount(subtrees[i]!);
     bytes += leaves;
     leaves = children;
   }
@@ -166,18 +164,6 @@ function masksOf(side: number, cells: Uint32Array): Uint8Array {
     masks[parentCell(side, cell)]! |= 1 << ((x & 1) + 2 * (y & 1) + 4 * (z & 1));
   }
   return masks;
-}
-
-/** Indices, at twice as many cells a side, of the children that a mask names. */
-function childrenOf(side: number, cell: number, mask: number): number[] {
-  const x = 2 * (cell % side);
-  const y = 2 * (Math.floor(cell / side) % side);
-  const z = 2 * Math.floor(cell / (side * side));
-  const children: number[] = [];
-  for (let bit = 0; bit < 8; bit += 1) {
-    if ((mask >> bit) & 1) children.push(x + (bit & 1) + 2 * side * (y + ((bit >> 1) & 1) + 2 * side * (z + (bit >> 2))));
-  }
-  return children;
 }
 
 /** Values of cells in the order of `from`, as they lie in the order of `to`. */

@@ -23,6 +23,7 @@ const policy = z
 /** Most that one frame lists, so that no picture makes a message without bound. */
 export const MAX_PATCHES = 64;
 export const MAX_SUPPRESSED = 100;
+export const MAX_VOLUMES = 64;
 
 const bbox = z.tuple([z.number(), z.number(), z.number(), z.number()]).describe('[x, y, width, height] in pixels of the source picture, as in COCO results');
 const verdict = z.enum(['adversarial', 'suspicious', 'benign']).describe('suspicious: not or not yet decided; only adversarial ones are acted on');
@@ -34,6 +35,39 @@ const redundancyAction = z
   .enum(['inferred', 'tile', 'reused', 'moved'])
   .describe('inferred: the model saw the whole picture. tile: it saw the part that changed. reused: the detections of the last inference. moved: the same, moved with what they show');
 const redundancyReason = z.string().max(64).describe('first, changed, age, static or motion');
+
+const distanceM = z.number().min(0).describe("Metres ahead of the left camera, to the front of what is there");
+const extentM = z.tuple([z.number(), z.number(), z.number()]).describe("Width, height and depth in the left camera's axes, metres; whole cells");
+
+const nearestObstacles = z
+  .object({
+    from_deg: z.number().min(-180).max(180).describe('Azimuth of the first sector, degrees; 0 is straight ahead, positive to the right'),
+    to_deg: z.number().min(-180).max(180),
+    distance_m: z.array(z.number().min(0).nullable()).min(1).max(360).describe('Of sectors of equal angle, from from_deg to to_deg: metres on the ground plane from the left camera; null where nothing is in range'),
+  })
+  .meta({ title: 'NearestObstacles' });
+const level = z.union([z.literal(8), z.literal(16), z.literal(32), z.literal(64)]);
+const grid = z
+  .object({
+    range_m: z.number().positive().describe('Edge of the cube, metres'),
+    bottom_m: z.number().describe('Its lower face, metres below the left camera'),
+  })
+  .describe('x to the right from -range_m / 2 to range_m / 2, y down from bottom_m - range_m to bottom_m, z ahead from 0 to range_m');
+
+const frameOccupancy = z
+  .union([
+    z.object({
+      level: level.describe('Cells a side of the finest level that was reached in time'),
+      computed_share: z.number().min(0).max(1).describe('Of the cells of the finest level, those that were computed'),
+      nearest: nearestObstacles,
+    }),
+    z.object({ code: errorCode, message: z.string().describe('For people') }),
+  ])
+  .meta({ title: 'FrameOccupancy', description: 'What this pair told of occupied space, or why it told nothing.' });
+
+const volume = z
+  .object({ bbox, distance_m: distanceM, extent_m: extentM, cells: z.int().min(1) })
+  .meta({ title: 'Volume', description: 'Something solid in the picture that no detection shows.' });
 
 const detection = z
   .object({
@@ -48,6 +82,9 @@ const detection = z
     guard: z
       .exactOptional(z.enum(['untouched', 'recovered', 'suppressed']))
       .describe('Where the stream has a guard. recovered: not found before a patch was taken out, or below one that is taken out from the start. suppressed: found, but made by a patch; only in suppressed'),
+    distance_m: z.exactOptional(distanceM).describe('Where the stream knows occupied space, and something solid is in the box: metres ahead of the left camera, to its front'),
+    extent_m: z.exactOptional(extentM).describe('Comes with distance_m: width, height and depth of what is seen of it, metres; whole cells'),
+    has_volume: z.exactOptional(z.boolean()).describe('Where the stream knows occupied space. false: nothing solid is there within range'),
   })
   .meta({ title: 'Detection' });
 
@@ -118,10 +155,12 @@ const frameBody = {
     )
     .describe('Where the stream has a redundancy gate: how the detections came about'),
   operating_point: z.exactOptional(operatingPoint).describe('Where the stream has a governor: the operating point that this frame was worked on at'),
+  occupancy: z.exactOptional(frameOccupancy).describe('Where the stream knows occupied space: what this pair told of it'),
+  volumes: z.exactOptional(z.array(volume).max(MAX_VOLUMES)).describe('Where the stream knows occupied space and detects: what is solid and in no box, the nearest first'),
 };
 
 /** Parts of a frame that `subscribe.fields` may choose from; `type`, `stream` and `seq` are always there. */
-export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last', 'patches', 'suppressed', 'guard', 'redundancy', 'operating_point'] as const;
+export const FRAME_FIELDS = ['image', 'time', 'detections', 'timings', 'end_to_end_ms', 'dropped_since_last', 'patches', 'suppressed', 'guard', 'redundancy', 'operating_point', 'occupancy', 'volumes'] as const;
 export type FrameField = (typeof FRAME_FIELDS)[number];
 
 export const frameMessage = z.object({ ...frameHead, ...frameBody });
@@ -219,6 +258,23 @@ export const statsMessage = z
   })
   .meta({ title: 'stats', description: 'Counters and distributions of one stream since its start, once a second.' });
 
+const stereoView = z
+  .object({
+    rig: z
+      .object({
+        width: z.int().min(1),
+        height: z.int().min(1),
+        focal_px: z.number().positive().describe('Along rows'),
+        focal_y_px: z.number().positive().describe('Along columns; another one where the pictures are stretched'),
+        centre: z.tuple([z.number(), z.number()]).describe('Where the optical axis meets the left picture, pixels; pixel centres are at whole numbers'),
+        centre_shift_px: z.number().describe('Column of the axis in the right picture less that in the left one'),
+        baseline_m: z.number().positive(),
+      })
+      .describe('Two equal cameras side by side, their pictures rectified'),
+    grid,
+  })
+  .meta({ title: 'StereoView', description: 'What a stream of a stereo rig sees with, and the cube that it looks at.' });
+
 const streamInfo = z
   .object({
     name: streamName,
@@ -227,6 +283,7 @@ const streamInfo = z
     model: z.string(),
     labels: z.array(z.string()).describe('category_id is an index into these'),
     state: sourceState,
+    occupancy: z.exactOptional(z.union([stereoView, z.object({})])).describe('Where the stream tells occupied space; empty until its rig is known'),
   })
   .meta({ title: 'StreamInfo' });
 
@@ -263,6 +320,7 @@ const subscription = z.object({
   max_rate: z.number().nullable().describe('Frames a second; null is as they come'),
   policy,
   preview: z.boolean(),
+  occupancy: z.boolean(),
 });
 
 export const subscribedMessage = z
@@ -299,14 +357,6 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 const bytes = (most: number) => z.string().regex(BASE64).max(4 * Math.ceil(most / 3)).meta({ contentEncoding: 'base64' });
 const bitset = bytes(64).length(88).describe('64 bytes (base64 in JSON, bin in MessagePack), a bit for each block of the coarsest level (8 x 8 x 8): block i is bit i % 8 of byte i >> 3');
 
-const nearestObstacles = z
-  .object({
-    from_deg: z.number().min(-180).max(180).describe('Azimuth of the first sector, degrees; 0 is straight ahead, positive to the right'),
-    to_deg: z.number().min(-180).max(180),
-    distance_m: z.array(z.number().min(0).nullable()).min(1).max(360).describe('Of sectors of equal angle, from from_deg to to_deg: metres on the ground plane from the left camera; null where nothing is in range'),
-  })
-  .meta({ title: 'NearestObstacles' });
-
 export const occupancyMessage = z
   .object({
     type: z.literal('occupancy'),
@@ -314,22 +364,18 @@ export const occupancyMessage = z
     seq: count.describe('The frame that it was seen in'),
     pts_us: z.int().describe("Presentation time of that frame in the source's own time line, microseconds"),
     kind: z.enum(['keyframe', 'delta']).describe('keyframe: these are all occupied blocks. delta: changed blocks with what is in them now; the others stay'),
-    epoch: count.describe('Counts keyframes'),
-    update: count.describe('Counts the updates of an epoch; 0 is its keyframe. A delta that does not follow on the update before it cannot be read: wait for a keyframe'),
-    level: z.union([z.literal(8), z.literal(16), z.literal(32), z.literal(64)]).describe('Cells a side of the finest level that was reached'),
-    grid: z
-      .object({
-        range_m: z.number().positive().describe('Edge of the cube, metres'),
-        bottom_m: z.number().describe('Its lower face, metres below the left camera'),
-      })
-      .describe('x to the right from -range_m / 2 to range_m / 2, y down from bottom_m - range_m to bottom_m, z ahead from 0 to range_m'),
+    epoch: count.describe('Deltas hold within one epoch'),
+    update: count.describe('Counts the updates of an epoch. A keyframe may come at any of them, a delta goes from since to this one'),
+    since: z.exactOptional(count).describe('Of a delta: the update of the same epoch that it follows on. Who has another one cannot read it, and waits for a keyframe'),
+    level: level.describe('Cells a side of the finest level that was reached'),
+    grid,
     changed: bitset,
     cleared: z.exactOptional(bitset).describe('Of a delta: blocks that are not occupied any more'),
     subtrees: bytes(512 * 73).describe('Bytes, as above. Of each changed block in ascending order: a mask of its children for every cell coarser than level, breadth first'),
     confidence: z.exactOptional(bytes(512 * 512)).describe('Bytes, as above. Of each cell at level in the order that the subtrees are read in: how sure it is, in 255ths'),
-    nearest: z.exactOptional(nearestObstacles).describe('Where it was asked for: the nearest obstacle by direction'),
+    nearest: z.exactOptional(nearestObstacles).describe('The nearest obstacle by direction'),
   })
-  .meta({ title: 'occupancy', description: 'Occupied space before a stereo rig, as an octree.' });
+  .meta({ title: 'occupancy', description: 'Occupied space before a stereo rig, as an octree. Only to who subscribed with occupancy.' });
 
 // --- what a client says ---
 
@@ -342,6 +388,7 @@ export const subscribeMessage = z
     max_rate: z.exactOptional(z.number().positive().max(1000)).describe('Frames a second at most'),
     policy: policy.default('latest'),
     preview: z.boolean().default(false).describe('Also send the pictures, as binary messages'),
+    occupancy: z.boolean().default(false).describe('Also send occupied space, where the stream knows it: an occupancy message after each of these frames'),
   })
   .meta({ title: 'subscribe', description: 'Frames, events and stats of streams, please. Repeated for a stream, it replaces its settings.' });
 
@@ -361,6 +408,10 @@ export const clientMessage = z.discriminatedUnion('type', [authMessage, subscrib
 
 export type FrameMessage = z.infer<typeof frameMessage>;
 export type DetectionMessage = FrameMessage['detections'][number];
+export type FrameOccupancyMessage = z.infer<typeof frameOccupancy>;
+export type VolumeMessage = z.infer<typeof volume>;
+export type NearestObstaclesMessage = z.infer<typeof nearestObstacles>;
+export type StereoViewMessage = z.infer<typeof stereoView>;
 export type PatchMessage = z.infer<typeof patch>;
 export type GuardStatsMessage = z.infer<typeof guardStats>;
 export type TrackStatsMessage = z.infer<typeof trackStats>;

@@ -3,14 +3,15 @@ import { NO_DETECTIONS } from '../core/detections.js';
 import type { AppError } from '../core/errors.js';
 import type { CaptureTime, Frame } from '../core/frame.js';
 import type { BoxOrigin, GuardReport, PatchFinding } from '../core/guard-report.js';
+import type { BoxDepth, ExtentM, MissingOccupancy, OccupancyReport, UnboxedVolume } from '../core/occupancy-report.js';
 import type { OccupancyUpdate, SectorDistances } from '../core/occupancy-update.js';
 import type { RedundancyReport } from '../core/redundancy-report.js';
 import type { OperatingPointMove } from '../core/operating-point.js';
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
 import type { SourceEvent } from '../core/source.js';
-import type { GuardStats, RedundancyStats, StreamView, TimeSummary } from '../core/stream-view.js';
+import type { GuardStats, RedundancyStats, StereoView, StreamView, TimeSummary } from '../core/stream-view.js';
 import type { FrameTracks } from '../core/tracks.js';
-import { MAX_PATCHES, MAX_SUPPRESSED } from './messages.js';
+import { MAX_PATCHES, MAX_SUPPRESSED, MAX_VOLUMES } from './messages.js';
 import type {
   DetectionMessage,
   ErrorMessage,
@@ -18,32 +19,36 @@ import type {
   FrameField,
   FrameMessage,
   GuardStatsMessage,
+  NearestObstaclesMessage,
   OccupancyMessage,
   OperatingPointMessage,
   PartialFrameMessage,
   PatchMessage,
   StageTimingMessage,
   StatsMessage,
+  StereoViewMessage,
   StreamInfo,
   TimeSummaryMessage,
+  VolumeMessage,
 } from './messages.js';
 
-/** A delivered frame as it goes over the wire: boxes to 0.01 px, scores to 4 decimals, times to the microsecond. Keeps nothing of the frame. */
+/** A delivered frame as it goes over the wire: boxes to 0.01 px, scores to 4 decimals, times to the microsecond, distances to the millimetre. Keeps nothing of the frame. */
 export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
-  const { frame, detections, guard, redundancy, tracks, operatingPoint } = delivered.result;
+  const { frame, detections, guard, redundancy, tracks, operatingPoint, occupancy } = delivered.result;
   return {
     type: 'frame',
     stream: delivered.stream,
     seq: frame.sequence,
     image: { width: frame.sourceSize.width, height: frame.sourceSize.height },
     time: toFrameTime(frame, delivered.emittedEpochMs),
-    detections: toDetectionMessages(detections ?? NO_DETECTIONS, delivered.labels, { origins: guard?.origins, tracks }),
+    detections: toDetectionMessages(detections ?? NO_DETECTIONS, delivered.labels, { origins: guard?.origins, tracks, depths: occupancy && boxesOf(occupancy) }),
     timings: delivered.timings.map(toStageTimingMessage),
     end_to_end_ms: round3(delivered.endToEndMs),
     dropped_since_last: { ...delivered.droppedSinceLast },
     ...(guard ? toGuardParts(guard, delivered.labels) : {}),
     ...(operatingPoint ? { operating_point: { ...operatingPoint } } : {}),
     ...(redundancy ? { redundancy: toRedundancyPart(redundancy) } : {}),
+    ...(occupancy ? toOccupancyParts(occupancy) : {}),
   };
 }
 
@@ -66,8 +71,12 @@ export function toOperatingPointMessage(stream: string, { epochMs, from, to, rea
   return { type: 'operating_point', stream, time: toRfc3339(epochMs), from: { ...from }, to: { ...to }, reason, message };
 }
 
-/** Occupied space as it goes over the wire; the update's bytes as they are, not copied. Distances to the millimetre. */
-export function toOccupancyMessage(stream: string, frame: Pick<Frame, 'sequence' | 'ptsUs'>, update: OccupancyUpdate, nearest?: SectorDistances): OccupancyMessage<Uint8Array> {
+/**
+ * Occupied space as it goes over the wire; the update's bytes as they are, not copied. Distances to the millimetre.
+ *
+ * @param since of a delta: the update of its epoch that it follows on; the one before it where absent.
+ */
+export function toOccupancyMessage(stream: string, frame: Pick<Frame, 'sequence' | 'ptsUs'>, update: OccupancyUpdate, nearest?: SectorDistances, since = update.update - 1): OccupancyMessage<Uint8Array> {
   const { kind, epoch, grid, tree, cleared } = update;
   return {
     type: 'occupancy',
@@ -77,6 +86,7 @@ export function toOccupancyMessage(stream: string, frame: Pick<Frame, 'sequence'
     kind,
     epoch,
     update: update.update,
+    ...(kind === 'delta' && { since }),
     level: tree.level,
     grid: { range_m: grid.rangeM, bottom_m: grid.bottomM },
     changed: tree.blocks,
@@ -122,6 +132,7 @@ export function toStreamInfo(view: StreamView): StreamInfo {
     model: view.model,
     labels: [...view.labels],
     state: view.lastEvent()?.state ?? 'connecting',
+    ...(view.stereo && { occupancy: toStereoViewMessage(view.stereo()) }),
   };
 }
 
@@ -157,7 +168,45 @@ function toGuardParts({ state, reason, patches, suppressed, extraPasses }: Guard
   };
 }
 
-function toNearestPart({ fromDeg, toDeg, distanceM }: SectorDistances): NonNullable<OccupancyMessage['nearest']> {
+/** Empty until the rig is known. */
+function toStereoViewMessage(stereo: StereoView | undefined): StereoViewMessage | Record<string, never> {
+  if (stereo === undefined) return {};
+  const { rig, grid } = stereo;
+  const { size, focalPx, centre, centreShiftPx, baselineM } = rig;
+  return {
+    rig: { width: size.width, height: size.height, focal_px: round3(focalPx), focal_y_px: round3(focalPx), centre: [round3(centre.x), round3(centre.y)], centre_shift_px: round3(centreShiftPx), baseline_m: baselineM },
+    grid: { range_m: grid.rangeM, bottom_m: grid.bottomM },
+  };
+}
+
+function toOccupancyParts(occupancy: OccupancyReport | MissingOccupancy): Pick<FrameMessage, 'occupancy' | 'volumes'> {
+  if ('code' in occupancy) return { occupancy: { code: occupancy.code, message: occupancy.message } };
+  const { level, computedShare, nearest, volumes } = occupancy;
+  return {
+    occupancy: { level, computed_share: round4(computedShare), nearest: toNearestPart(nearest) },
+    ...(volumes && { volumes: volumes.slice(0, MAX_VOLUMES).map(toVolumeMessage) }),
+  };
+}
+
+function toVolumeMessage({ xyxy, distanceM, extentM, cells }: UnboxedVolume): VolumeMessage {
+  return { bbox: toBbox(xyxy, 0), distance_m: round3(distanceM), extent_m: toExtent(extentM), cells };
+}
+
+function boxesOf(occupancy: OccupancyReport | MissingOccupancy): readonly BoxDepth[] | undefined {
+  return 'code' in occupancy ? undefined : occupancy.boxes;
+}
+
+function toDepthParts(depth: BoxDepth | undefined): Pick<DetectionMessage, 'distance_m' | 'extent_m' | 'has_volume'> {
+  if (depth === undefined) return {};
+  const { distanceM, extentM, hasVolume } = depth;
+  return { ...(distanceM !== undefined && { distance_m: round3(distanceM) }), ...(extentM && { extent_m: toExtent(extentM) }), has_volume: hasVolume };
+}
+
+function toExtent([width, height, depth]: ExtentM): [number, number, number] {
+  return [round3(width), round3(height), round3(depth)];
+}
+
+function toNearestPart({ fromDeg, toDeg, distanceM }: SectorDistances): NearestObstaclesMessage {
   return { from_deg: fromDeg, to_deg: toDeg, distance_m: Array.from(distanceM, (metres) => (Number.isFinite(metres) ? round3(metres) : null)) };
 }
 
@@ -195,9 +244,10 @@ function toGuardStatsMessage({ frames, patches, extraPasses, recovered, suppress
 interface AboutDetections {
   readonly origins?: readonly BoxOrigin[] | undefined;
   readonly tracks?: FrameTracks | undefined;
+  readonly depths?: readonly BoxDepth[] | undefined;
 }
 
-function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, labels: readonly string[], { origins, tracks }: AboutDetections): DetectionMessage[] {
+function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, labels: readonly string[], { origins, tracks, depths }: AboutDetections): DetectionMessage[] {
   const messages: DetectionMessage[] = [];
   for (let i = 0; i < count; i++) {
     const origin = origins?.[i];
@@ -209,6 +259,7 @@ function toDetectionMessages({ count, xyxy, confidence, classId }: Detections, l
       score: round4(confidence[i]!),
       bbox: toBbox(xyxy, 4 * i),
       ...(origin === undefined ? {} : { guard: origin }),
+      ...toDepthParts(depths?.[i]),
     });
   }
   return messages;

@@ -10,6 +10,7 @@ export interface Subscription {
   readonly maxRate: number | undefined;
   readonly policy: 'latest' | 'all';
   readonly preview: boolean;
+  readonly occupancy: boolean;
 }
 
 export function toSubscription(message: SubscribeMessage): Subscription {
@@ -18,11 +19,12 @@ export function toSubscription(message: SubscribeMessage): Subscription {
     maxRate: message.max_rate,
     policy: message.policy,
     preview: message.preview,
+    occupancy: message.occupancy,
   };
 }
 
-export function toSubscriptionMessage(stream: string, { fields, maxRate, policy, preview }: Subscription): SubscriptionMessage {
-  return { stream, fields: toFields(fields), max_rate: maxRate ?? null, policy, preview };
+export function toSubscriptionMessage(stream: string, { fields, maxRate, policy, preview, occupancy }: Subscription): SubscriptionMessage {
+  return { stream, fields: toFields(fields), max_rate: maxRate ?? null, policy, preview, occupancy };
 }
 
 /** One stream on its way to one client: its subscription, its pace, and what it lost. */
@@ -34,6 +36,7 @@ export class Lane {
   readonly moveKey: string;
   readonly statsKey: string;
   readonly previewKey: string;
+  readonly occupancyKey: string;
   readonly #pacer: Pacer | undefined;
   readonly #reportIntervalMs: number;
   #losses: Map<string, number> | undefined;
@@ -47,6 +50,7 @@ export class Lane {
     this.moveKey = `move ${stream}`;
     this.statsKey = `stats ${stream}`;
     this.previewKey = `preview ${stream}`;
+    this.occupancyKey = `occupancy ${stream}`;
     this.#pacer = subscription.maxRate === undefined ? undefined : new Pacer(subscription.maxRate);
     this.#reportIntervalMs = reportIntervalMs;
   }

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 import type { DeliveredFrame } from '../core/result.js';
+import type { MissingOccupancy, OccupancyReport } from '../core/occupancy-report.js';
 import type { SourceState } from '../core/source.js';
 import type { FrameTracks } from '../core/tracks.js';
 import type { GovernorStats, GuardStats, RedundancyStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
@@ -17,7 +18,7 @@ const UP: ReadonlySet<SourceState> = new Set(['running', 'ended']);
 export interface WsCounters {
   readonly clientCount: number;
   readonly bufferedBytes: number;
-  readonly counters: { readonly sent: number; readonly dropped: Readonly<Record<string, number>> };
+  readonly counters: { readonly sent: number; readonly dropped: Readonly<Record<string, number>>; readonly occupancy: { readonly messages: number; readonly bytes: number } };
   readonly refused: Readonly<Record<string, number>>;
 }
 
@@ -45,6 +46,10 @@ export class ServerMetrics {
   readonly #endToEndSeconds: Histogram<'stream'>;
   readonly #boxesBeforeNms: Histogram<'stream' | 'stage'>;
   readonly #frameAgeSeconds: Gauge<'stream'>;
+  readonly #occupancyLevel: Gauge<'stream'>;
+  readonly #occupancyComputed: Gauge<'stream'>;
+  readonly #nearestMeters: Gauge<'stream'>;
+  readonly #occupancyMissing: Counter<'stream' | 'code'>;
   readonly #lastFrameSeconds: Gauge<'stream'>;
   readonly #streams: () => readonly StreamView[];
   #snapshot: readonly { view: StreamView; stats: StreamStats }[] = [];
@@ -61,6 +66,11 @@ export class ServerMetrics {
     this.#boxesBeforeNms = new Histogram({ name: 'lynceus_boxes_before_nms', help: 'Boxes of a frame that went into suppression', labelNames: ['stream', 'stage'] as const, buckets: BUCKETS_BOXES, registers });
     this.#frameAgeSeconds = new Gauge({ name: 'lynceus_frame_age_seconds', help: 'From capture to results of the newest frame, where the capture time is known', labelNames: ['stream'] as const, registers });
     this.#lastFrameSeconds = new Gauge({ name: 'lynceus_source_last_frame_timestamp_seconds', help: 'When the newest frame was delivered', labelNames: ['stream'] as const, registers });
+    const gaugeOf = (name: string, help: string) => new Gauge({ name, help, labelNames: ['stream'] as const, registers });
+    this.#occupancyLevel = gaugeOf('lynceus_occupancy_level', 'Cells a side of the finest level of occupied space that the newest pair was looked at in');
+    this.#occupancyComputed = gaugeOf('lynceus_occupancy_computed_ratio', 'Of the cells of that level, those that were computed');
+    this.#nearestMeters = gaugeOf('lynceus_nearest_obstacle_meters', 'On the ground plane, from the left camera to the nearest obstacle in any sector; +Inf where nothing is in range');
+    this.#occupancyMissing = new Counter({ name: 'lynceus_occupancy_missing_total', help: 'Pairs that told nothing of occupied space, by error code', labelNames: ['stream', 'code'] as const, registers });
     this.#registerStreams(options);
     this.#registerServer(options);
   }
@@ -88,7 +98,19 @@ export class ServerMetrics {
     const { epochMs } = result.frame.capture;
     // A recording's capture time may be years ago: only a clock that runs now tells an age.
     if (epochMs !== undefined && isLiveClock(result.frame.capture.clock)) this.#frameAgeSeconds.set({ stream }, (emittedEpochMs - epochMs) / 1e3);
+    if (result.occupancy) this.#observeOccupancy(stream, result.occupancy);
     if (result.detections) this.#countDetections(stream, labels, result.detections.classId, result.detections.count - coastedIn(result.tracks));
+  }
+
+  #observeOccupancy(stream: string, occupancy: OccupancyReport | MissingOccupancy): void {
+    if ('code' in occupancy) {
+      this.#occupancyMissing.inc({ stream, code: occupancy.code });
+      return;
+    }
+    const { level, computedShare, nearest } = occupancy;
+    this.#occupancyLevel.set({ stream }, level);
+    this.#occupancyComputed.set({ stream }, computedShare);
+    this.#nearestMeters.set({ stream }, nearest.distanceM.reduce((least, distanceM) => Math.min(least, distanceM), Infinity));
   }
 
   #countDetections(stream: string, labels: readonly string[], classId: Int32Array, count: number): void {
@@ -213,6 +235,8 @@ export class ServerMetrics {
     counter('lynceus_ws_messages_dropped_total', 'Frames that one client did not get', ['reason'], (set) => {
       for (const [reason, count] of Object.entries(ws.counters.dropped)) set({ reason: reason.replace('client:', '') }, count);
     });
+    counter('lynceus_ws_occupancy_messages_total', 'Messages of occupied space sent to all clients', [], (set) => set({}, ws.counters.occupancy.messages));
+    counter('lynceus_ws_occupancy_bytes_total', 'Their bytes', [], (set) => set({}, ws.counters.occupancy.bytes));
     counter('lynceus_ws_refused_total', 'Connections refused, by error code', ['code'], (set) => {
       for (const [code, count] of Object.entries(ws.refused)) set({ code }, count);
     });

@@ -17,20 +17,22 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Folders of the build that browsers may read, and where they are mounted. Also from the sources it is the build that is served. */
-const MOUNTS = [
+const MOUNTS: readonly { readonly mount: string; readonly directory: string; readonly only?: ReadonlySet<string> }[] = [
   { mount: '/', directory: 'viewer/' },
   { mount: '/client/', directory: '../client/' },
-] as const;
+  // What the client needs of the protocol besides types.
+  { mount: '/protocol/', directory: '../protocol/', only: new Set(['octree-cells.js']) },
+];
 
 /** The viewer and the client library, by path. Few and small: they are held in memory, and no request ever becomes a file name. */
 export async function loadStaticFiles(): Promise<ReadonlyMap<string, StaticFile>> {
   const built = workerUrl(import.meta.url, './static-files.js');
   const files = new Map<string, StaticFile>();
-  for (const { mount, directory } of MOUNTS) {
+  for (const { mount, directory, only } of MOUNTS) {
     const folder = new URL(directory, built);
     for (const name of await readdir(folder).catch(() => [])) {
       const contentType = CONTENT_TYPES[extname(name)];
-      if (contentType === undefined) continue;
+      if (contentType === undefined || (only && !only.has(name))) continue;
       const bytes = await readFile(new URL(name, folder));
       files.set(mount + name, { bytes, contentType, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"` });
     }

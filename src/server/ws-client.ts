@@ -3,6 +3,7 @@ import { monotonicMs } from '../core/clock.js';
 import { CLOSE_CODES, type CloseCode, type Encoding, type ServerMessage } from '../protocol/index.js';
 import { Lane, type Subscription } from './lane.js';
 import type { ServerLimits } from './limits.js';
+import { OccupancyNews } from './occupancy-news.js';
 import { Outbox, type Pending } from './outbox.js';
 import { ALL_FIELDS, PlainWireMessage, type FieldMask, type FrameWireMessage, type WireMessage } from './wire-message.js';
 
@@ -13,10 +14,13 @@ const MAX_IN_FLIGHT = 8;
 export interface ClientCounters {
   sent: number;
   readonly dropped: Record<string, number>;
+  /** Messages of occupied space, and their bytes. */
+  readonly occupancy: { messages: number; bytes: number };
 }
 
 interface PendingMessage extends Pending {
-  readonly message: WireMessage;
+  /** What is said is decided when it is sent: it depends on what was sent before. */
+  readonly message: WireMessage | OccupancyNews;
   readonly fields: FieldMask;
   /** Set for frames. */
   readonly frame?: { readonly lane: Lane; readonly message: FrameWireMessage };
@@ -40,6 +44,8 @@ export class WsClient {
   readonly #outbox: Outbox<PendingMessage>;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #lanes = new Map<string, Lane | undefined>();
+  /** Of each stream, the occupied space that was sent last: what the next message of it may build on. */
+  readonly #known = new Map<string, OccupancyNews>();
   #inFlight = 0;
   #closing: NodeJS.Timeout | undefined;
 
@@ -68,6 +74,8 @@ export class WsClient {
   subscribe(stream: string, subscription: Subscription): void {
     this.#subscriptions.set(stream, subscription);
     this.#lanes.clear();
+    // Who subscribes anew may have forgotten what it knew.
+    this.#known.clear();
   }
 
   /** `*` ends everything. What waits is not sent any more. */
@@ -75,6 +83,7 @@ export class WsClient {
     if (stream === '*') this.#subscriptions.clear();
     else this.#subscriptions.delete(stream);
     this.#lanes.clear();
+    this.#known.clear();
     this.#outbox.forget((key) => this.lane(key.slice(key.indexOf(' ') + 1)) === undefined);
   }
 
@@ -89,11 +98,18 @@ export class WsClient {
     return lane;
   }
 
-  offerFrame(lane: Lane, message: FrameWireMessage, nowMs: number): void {
+  /** @param news what the frame told of occupied space: goes with it to who asked for it. */
+  offerFrame(lane: Lane, message: FrameWireMessage, nowMs: number, news?: OccupancyNews): void {
     if (!lane.admits(nowMs)) {
       this.#lose(lane, 'client:max_rate', message);
       return;
     }
+    this.#pushFrame(lane, message);
+    if (news && lane.subscription.occupancy) this.#pushNews(lane, news);
+    this.#flush();
+  }
+
+  #pushFrame(lane: Lane, message: FrameWireMessage): void {
     const { fields, policy } = lane.subscription;
     const frame = { lane, message };
     if (policy === 'all') {
@@ -102,7 +118,12 @@ export class WsClient {
       const replaced = this.#outbox.putLatest(lane.frameKey, { message, fields, frame, bytes: 0 });
       if (replaced?.frame) this.#lose(lane, 'client:replaced_by_newer', replaced.frame.message);
     }
-    this.#flush();
+  }
+
+  /** Nothing is lost where newer news take the place of older ones: they lead on from what was sent last. */
+  #pushNews({ subscription: { policy }, occupancyKey }: Lane, news: OccupancyNews): void {
+    if (policy === 'all') this.#push({ message: news, fields: ALL_FIELDS, bytes: news.bytes });
+    else this.#outbox.putLatest(occupancyKey, { message: news, fields: ALL_FIELDS, bytes: 0 });
   }
 
   /** An event keeps its place between the frames with policy `all`; otherwise the newest state is all that matters. */
@@ -149,7 +170,7 @@ export class WsClient {
     const owed = code === CLOSE_CODES.tooSlow ? [] : this.#outbox.takeAnswers();
     this.#outbox.clear();
     this.#closing = setTimeout(() => this.socket.terminate(), this.#limits.closeGraceMs);
-    for (const { message, fields } of owed) this.#send(message, fields);
+    for (const { message, fields } of owed) this.#sendPending(message, fields);
     this.socket.close(code, reason);
   }
 
@@ -174,8 +195,22 @@ export class WsClient {
       const pending = this.#outbox.take();
       if (pending === undefined) return;
       if (pending.frame) this.#reportLosses(pending.frame.lane);
-      this.#send(pending.message, pending.fields);
+      this.#sendPending(pending.message, pending.fields);
     }
+  }
+
+  #sendPending(message: WireMessage | OccupancyNews, fields: FieldMask): void {
+    if (message instanceof OccupancyNews) this.#sendNews(message);
+    else this.#send(message, fields);
+  }
+
+  #sendNews(news: OccupancyNews): void {
+    const message = news.messageSince(this.#known.get(news.stream));
+    if (message === undefined) return;
+    this.#known.set(news.stream, news);
+    this.#counters.occupancy.messages += 1;
+    this.#counters.occupancy.bytes += message.bytes(this.encoding, ALL_FIELDS).length;
+    this.#send(message, ALL_FIELDS);
   }
 
   #reportLosses(lane: Lane): void {

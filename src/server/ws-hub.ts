@@ -30,6 +30,7 @@ import {
 import { checkAuthorization, isHostAllowed, isOriginAllowed, isToken, type AccessRules } from './access.js';
 import { toSubscription, toSubscriptionMessage } from './lane.js';
 import { toLimitsMessage, type ServerLimits } from './limits.js';
+import { OccupancyNews } from './occupancy-news.js';
 import { problemOf } from './problem.js';
 import { TokenBucket } from './rate.js';
 import { FrameWireMessage, PlainWireMessage, type WireMessage } from './wire-message.js';
@@ -45,12 +46,14 @@ export interface WsHubOptions {
 
 /** All WebSocket clients: lets them in, follows their messages, and hands every frame, event and statistic to those who want it. */
 export class WsHub {
-  readonly counters: ClientCounters = { sent: 0, dropped: {} };
+  readonly counters: ClientCounters = { sent: 0, dropped: {}, occupancy: { messages: 0, bytes: 0 } };
   /** Handshakes refused, by error code. */
   readonly refused: Record<string, number> = {};
   readonly #options: WsHubOptions;
   readonly #server: WebSocketServer;
   readonly #clients = new Set<WsClient>();
+  /** Of each stream, the newest occupied space. */
+  readonly #news = new Map<string, OccupancyNews>();
   readonly #timers: NodeJS.Timeout[];
   #closing = false;
 
@@ -92,10 +95,19 @@ export class WsHub {
   deliver(frame: DeliveredFrame): void {
     let message: FrameWireMessage | undefined;
     const nowMs = monotonicMs();
+    const news = this.#newsOf(frame);
     for (const client of this.#clients) {
       const lane = client.lane(frame.stream);
-      if (lane) client.offerFrame(lane, (message ??= new FrameWireMessage(toFrameMessage(frame))), nowMs);
+      if (lane) client.offerFrame(lane, (message ??= new FrameWireMessage(toFrameMessage(frame))), nowMs, news);
     }
+  }
+
+  /** Also made while nobody is there: who comes then may get deltas from the next frame on. */
+  #newsOf({ stream, result: { frame, occupancy } }: DeliveredFrame): OccupancyNews | undefined {
+    if (occupancy === undefined || 'code' in occupancy) return undefined;
+    const news = new OccupancyNews(stream, frame, occupancy, this.#news.get(stream));
+    this.#news.set(stream, news);
+    return news;
   }
 
   event(stream: string, event: SourceEvent): void {

@@ -65,7 +65,7 @@ describe('a client', () => {
     const subscribed = new Recorder<unknown>();
     const errors = new Recorder<unknown>();
     const { client: running } = client(server.wsUrl, { streams: ['yard'], fields: ['detections'], maxRate: 5, policy: 'all', onSubscribed: subscribed.record, onError: errors.record });
-    expect(await subscribed.next()).toEqual([{ stream: 'yard', fields: ['detections'], max_rate: 5, policy: 'all', preview: false }]);
+    expect(await subscribed.next()).toEqual([{ stream: 'yard', fields: ['detections'], max_rate: 5, policy: 'all', preview: false, occupancy: false }]);
     running.subscribe({ streams: ['gate'], preview: true });
     expect(await subscribed.next()).toMatchObject([{ stream: 'yard' }, { stream: 'gate', preview: true, policy: 'latest' }]);
     running.unsubscribe(['*']);

@@ -25,7 +25,7 @@ describe('MessagePack', () => {
 
 describe('a client message', () => {
   test('gets its defaults', () => {
-    expect(decodeClientMessage(Buffer.from('{"type":"subscribe","streams":["*"]}'), false, 'json')).toEqual({ type: 'subscribe', streams: ['*'], policy: 'latest', preview: false });
+    expect(decodeClientMessage(Buffer.from('{"type":"subscribe","streams":["*"]}'), false, 'json')).toEqual({ type: 'subscribe', streams: ['*'], policy: 'latest', preview: false, occupancy: false });
   });
 
   test.each([

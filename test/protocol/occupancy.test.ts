@@ -39,6 +39,7 @@ test('the parts of a message', () => {
     kind: 'delta',
     epoch: 3,
     update: 9,
+    since: 8,
     level: 8,
     grid: { range_m: 32, bottom_m: 1 },
     changed: BLOCKS,
@@ -48,6 +49,8 @@ test('the parts of a message', () => {
     nearest: { from_deg: -45, to_deg: 45, distance_m: [1.235, null, 0] },
   });
   expect(toOccupancyMessage('yard', FRAME, KEYFRAME)).not.toHaveProperty('confidence');
+  expect(toOccupancyMessage('yard', FRAME, KEYFRAME)).not.toHaveProperty('since');
+  expect(toOccupancyMessage('yard', FRAME, DELTA, NEAREST, 4)).toMatchObject({ update: 9, since: 4 });
 });
 
 test.each([

@@ -3,6 +3,7 @@ import { FramePool } from '../../src/core/frame-pool.js';
 import { Frame, frameBytes, type CaptureTime, type FrameFormat, type Size } from '../../src/core/frame.js';
 import { fitImage } from '../../src/core/image-fit.js';
 import type { GuardReport } from '../../src/core/guard-report.js';
+import type { MissingOccupancy, OccupancyReport } from '../../src/core/occupancy-report.js';
 import type { OperatingPointReport } from '../../src/core/operating-point.js';
 import type { RedundancyReport } from '../../src/core/redundancy-report.js';
 import type { DeliveredFrame, StageTiming } from '../../src/core/result.js';
@@ -50,7 +51,7 @@ export interface FakeStream extends StreamView {
   readonly buffers: FramePool;
 }
 
-export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'location' | 'labels'>> = {}, capacity = 8, format: FrameFormat = FORMAT): FakeStream {
+export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'location' | 'labels' | 'stereo'>> = {}, capacity = 8, format: FrameFormat = FORMAT): FakeStream {
   const stream: FakeStream = {
     name,
     sourceKind: 'rtsp',
@@ -99,6 +100,9 @@ export interface FakeFrameOptions {
   readonly tracks?: FrameTracks;
   readonly redundancy?: RedundancyReport;
   readonly operatingPoint?: OperatingPointReport;
+  readonly occupancy?: OccupancyReport | MissingOccupancy;
+  /** Left, top, right, bottom of each detection; made up where absent. */
+  readonly xyxy?: Float32Array;
 }
 
 /** A patch on the first of two objects, which came back, and a box of a patch that was taken out. */
@@ -147,7 +151,7 @@ export function fakeDelivered(stream: FakeStream, frame: Frame, options: FakeFra
       frame,
       detections: {
         count,
-        xyxy: Float32Array.from({ length: 4 * count }, (_, i) => 10 * Math.floor(i / 4) + (i % 4 < 2 ? 1.2345 : 101.2345)),
+        xyxy: options.xyxy ?? Float32Array.from({ length: 4 * count }, (_, i) => 10 * Math.floor(i / 4) + (i % 4 < 2 ? 1.2345 : 101.2345)),
         confidence: Float32Array.from({ length: count }, (_, i) => 0.9 - 0.01 * i),
         classId: Int32Array.from({ length: count }, (_, i) => i % stream.labels.length),
         boxesBeforeNms: 3 * count,
@@ -156,6 +160,7 @@ export function fakeDelivered(stream: FakeStream, frame: Frame, options: FakeFra
       ...(options.tracks ? { tracks: options.tracks } : {}),
       ...(options.redundancy ? { redundancy: options.redundancy } : {}),
       ...(options.operatingPoint ? { operatingPoint: options.operatingPoint } : {}),
+      ...(options.occupancy ? { occupancy: options.occupancy } : {}),
     },
     timings: [timing('source', 0, 0, 1), timing('detect', 1, 1.5, 10.5)],
     endToEndMs: 10.5,

@@ -74,7 +74,7 @@ describe('a client', () => {
     expect(subscribedMessage.parse(await client.subscribe({ id: 'a', streams: ['front-door'] }))).toEqual({
       type: 'subscribed',
       id: 'a',
-      subscriptions: [{ stream: 'front-door', fields: [...FRAME_FIELDS], policy: 'latest', max_rate: null, preview: false }],
+      subscriptions: [{ stream: 'front-door', fields: [...FRAME_FIELDS], policy: 'latest', max_rate: null, preview: false, occupancy: false }],
     });
     expect(eventMessage.parse(await client.next('event'))).toMatchObject({ stream: 'front-door', state: 'running' });
     expect(statsMessage.parse(await client.next('stats'))).toMatchObject({ stream: 'front-door', fps: 24.988, reconnects: 2 });
