@@ -95,14 +95,18 @@ class Net(unittest.TestCase):
         np.testing.assert_allclose(found[0, 5, :, 5:], 1, atol=1e-5)
         self.assertEqual(float(found[0, 5, :, :5].abs().max()), 0)
 
-    def test_learning_compares_as_running_does(self):
+    def test_comparisons_are_those_of_single_columns(self):
         random = torch.Generator().manual_seed(1)
-        for width, disparities in ((20, 7), (5, 9), (8, 8)):
-            left, right, slope = (torch.randn(shape, generator=random) for shape in ((2, 3, width, 4), (2, 3, 4, width), (2, 3, width, disparities)))
-            left.requires_grad_(), right.requires_grad_()
-            learnt, plain = net.Band.apply(left, right, disparities), net.band(net.behind_zeros(left) @ right, disparities)
-            torch.testing.assert_close(learnt, plain)
-            torch.testing.assert_close(torch.autograd.grad(learnt, (left, right), slope), torch.autograd.grad(plain, (left, right), slope))
+        for width, disparities in ((20, 7), (5, 9), (50, 16), (110, 48)):
+            left, right = (torch.randn((2, 4, 3, width), generator=random, requires_grad=True) for _ in range(2))
+            slope = torch.randn((2, 3, width, disparities), generator=random)
+            one = lambda d: torch.cat([torch.zeros(2, 3, min(d, width)), (left[..., d:] * right[..., : max(0, width - d)]).sum(1)], 2)
+            singly = torch.stack([one(d) for d in range(disparities - 1, -1, -1)], 3)
+            for learns in (True, False):
+                with torch.set_grad_enabled(learns):
+                    torch.testing.assert_close(net.at_disparities(left, right, disparities), singly)
+            found = torch.autograd.grad(net.at_disparities(left, right, disparities), (left, right), slope)
+            torch.testing.assert_close(found, torch.autograd.grad(singly, (left, right), slope))
 
     def test_rates_add_up(self):
         rates = torch.rand(1, 8, 8, 8)
