@@ -1,9 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, extname, isAbsolute, resolve } from 'node:path';
+import { basename, dirname, extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type SourceDefinition, type StageDefinition, type StreamDefinition, streamDefinitionSchema } from '../config/stream-definition.js';
+import { type CameraDefinition, type SourceDefinition, type StageDefinition, type StereoDefinition, type StreamDefinition, streamDefinitionSchema } from '../config/stream-definition.js';
 import { parseYaml } from '../config/yaml-file.js';
 import { AppError } from '../core/errors.js';
+import { deliveryOf } from './sources.js';
 
 /** Folder of this package: `models/` and `streams/` are in it. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -58,7 +59,7 @@ async function loadDefinition(path: string, options: InputOptions): Promise<Stre
   });
   const definition = parseYaml({ text, fileName: path, env: process.env }, streamDefinitionSchema);
   const folder = dirname(path);
-  const stages = definition.stages.map((stage) => withAbsoluteProfile(withModel(stage, options), folder));
+  const stages = definition.stages.map((stage) => withAbsolutePaths(withModel(stage, options), folder));
   return { ...definition, stages, source: withPacing(absoluteSource(definition.source, folder), options) };
 }
 
@@ -75,22 +76,41 @@ function pacing({ realtime, loop }: InputOptions): { realtime?: boolean; loop?: 
 }
 
 function withPacing(source: SourceDefinition, options: InputOptions): SourceDefinition {
-  return source.kind === 'file' || source.kind === 'dataset' ? { ...source, ...pacing(options) } : source;
+  const isRecording = source.kind === 'file' || source.kind === 'dataset' || (source.kind === 'stereo' && deliveryOf(source) === 'lossless');
+  return isRecording ? { ...source, ...pacing(options) } : source;
 }
 
 /** Paths in a definition count from its own folder. */
 function absoluteSource(source: SourceDefinition, folder: string): SourceDefinition {
-  if (source.kind !== 'file' && source.kind !== 'dataset') return source;
-  return { ...source, path: isAbsolute(source.path) ? source.path : resolve(folder, source.path) };
+  if (source.kind === 'stereo') return absoluteStereo(source, folder);
+  return source.kind === 'file' || source.kind === 'dataset' ? { ...source, path: resolve(folder, source.path) } : source;
+}
+
+function absoluteStereo(source: StereoDefinition, folder: string): StereoDefinition {
+  const camera = (side: CameraDefinition): CameraDefinition => (side.kind === 'file' ? { ...side, path: resolve(folder, side.path) } : side);
+  const { calibration, path, left, right } = source;
+  return {
+    ...source,
+    calibration: typeof calibration === 'string' ? resolve(folder, calibration) : [resolve(folder, calibration[0]), resolve(folder, calibration[1])],
+    ...(path === undefined ? {} : { path: resolve(folder, path) }),
+    ...(left && { left: camera(left) }),
+    ...(right && { right: camera(right) }),
+  };
 }
 
 function withModel(stage: StageDefinition, { model }: InputOptions): StageDefinition {
   return model && stage.kind.startsWith('detector.') ? { ...stage, options: { ...stage.options, model } } : stage;
 }
 
-function withAbsoluteProfile(stage: StageDefinition, folder: string): StageDefinition {
-  const profile = stage.options?.['profile'];
-  return typeof profile === 'string' ? { ...stage, options: { ...stage.options, profile: resolve(folder, profile) } } : stage;
+/** Options of stages that are files. */
+const PATH_OPTIONS = ['profile', 'motion'];
+
+function withAbsolutePaths(stage: StageDefinition, folder: string): StageDefinition {
+  const paths = PATH_OPTIONS.flatMap((name) => {
+    const path = stage.options?.[name];
+    return typeof path === 'string' ? [[name, resolve(folder, path)] as const] : [];
+  });
+  return paths.length > 0 ? { ...stage, options: { ...stage.options, ...Object.fromEntries(paths) } } : stage;
 }
 
 /**

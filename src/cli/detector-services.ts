@@ -1,4 +1,5 @@
-import { DetectorService } from '../detector/detector-service.js';
+import type { Stage } from '../core/stage.js';
+import { DetectorService, type DetectorServiceOptions } from '../detector/detector-service.js';
 import type { WorkerSettings } from '../detector/model-workers.js';
 import type { GovernedDetector } from '../governor/governed-detector.js';
 import { GuardService } from '../guard/guard-service.js';
@@ -10,6 +11,7 @@ import { type GovernedMaking, makeGoverned } from './governor/make-governed.js';
 export class DetectorServices {
   readonly #emulatedSpeed: SharedArrayBuffer | undefined;
   readonly #governed: GovernedDetector[] = [];
+  readonly #kept: Pick<Stage, 'close'>[] = [];
   readonly #detectors = new Map<string, Promise<DetectorService>>();
   readonly #guards = new Map<string, Promise<GuardService>>();
 
@@ -18,8 +20,9 @@ export class DetectorServices {
     this.#emulatedSpeed = emulatedSpeed;
   }
 
-  get({ manifest, preparedPath }: InstalledModel, settings: WorkerSettings): Promise<DetectorService> {
-    return known(this.#detectors, [preparedPath, settings], () => DetectorService.start({ manifest, modelPath: preparedPath, emulatedSpeed: this.#emulatedSpeed, ...settings }));
+  /** @param frames what comes, where that isn't what the model wants. */
+  get({ manifest, preparedPath }: InstalledModel, settings: WorkerSettings, frames: Pick<DetectorServiceOptions, 'frameSize' | 'isFrameWhole'> = {}): Promise<DetectorService> {
+    return known(this.#detectors, [preparedPath, settings, frames], () => DetectorService.start({ manifest, modelPath: preparedPath, emulatedSpeed: this.#emulatedSpeed, ...frames, ...settings }));
   }
 
   getGuarded({ manifest, tappedPath, tap, profile }: GuardedModel, thresholds: DeliveryThresholds, settings: WorkerSettings): Promise<GuardService> {
@@ -33,7 +36,13 @@ export class DetectorServices {
     return detector;
   }
 
+  /** Closes a stage's own workers with those of the others. */
+  keep(stage: Pick<Stage, 'close'>): void {
+    this.#kept.push(stage);
+  }
+
   async close(): Promise<void> {
+    await Promise.all(this.#kept.map(async (stage) => stage.close()));
     await Promise.all(this.#governed.map((detector) => detector.close()));
     const services = await Promise.allSettled([...this.#detectors.values(), ...this.#guards.values()]);
     await Promise.all(services.map(async (outcome) => (outcome.status === 'fulfilled' ? outcome.value.close() : undefined)));

@@ -12,6 +12,7 @@ import type { ModelStore } from '../model-store/store.js';
 import { type RuntimeIntervals, RuntimeMonitor } from '../timing/runtime-monitor.js';
 import { DetectorServices } from './detector-services.js';
 import { createSource, deliveryOf, isSequence } from './sources.js';
+import { readStereoInput, type StereoInput, stereoPoolSizes } from './stereo/stereo-input.js';
 import { checkStages, formatOf, type MadeStage, makeStages } from './stages.js';
 
 /** Buffers besides those in work: one being filled, one waiting at the edge, one being delivered, one lent to a preview. */
@@ -38,6 +39,8 @@ interface Prepared {
   readonly definition: StreamDefinition;
   readonly delivery: Delivery;
   readonly stages: readonly MadeStage[];
+  /** Of a stream with two cameras. */
+  readonly stereo: StereoInput | undefined;
 }
 
 /**
@@ -62,7 +65,7 @@ export class Pipeline {
   static async prepare(definitions: readonly StreamDefinition[], options: PipelineOptions): Promise<Pipeline> {
     const pipeline = new Pipeline(options);
     try {
-      for (const { stages, governor } of definitions) checkStages(stages, governor);
+      for (const { stages, governor, source } of definitions) checkStages(stages, governor, source.kind === 'stereo');
       for (const definition of definitions) pipeline.#prepared.push(await pipeline.#prepareStream(definition, definitions.length));
     } catch (error) {
       await pipeline.close();
@@ -104,36 +107,52 @@ export class Pipeline {
     const delivery = deliveryOf(definition.source);
     const { store, log } = this.#options;
     const isPaced = delivery === 'live' || ('realtime' in definition.source && definition.source.realtime === true);
-    const stages = await makeStages(definition.stages, { store, delivery, isPaced, streamCount, services: this.#services, isSequence: () => isSequence(definition.source), log, governor: definition.governor });
-    return { definition, delivery, stages };
+    const { source } = definition;
+    const stereo = source.kind === 'stereo' ? { input: await readStereoInput(source), isLooped: source.loop === true } : undefined;
+    const stages = await makeStages(definition.stages, { store, delivery, isPaced, streamCount, services: this.#services, isSequence: () => isSequence(source), log, governor: definition.governor, stereo });
+    return { definition, delivery, stages, stereo: stereo?.input };
   }
 
-  async #plan({ definition, delivery, stages }: Prepared): Promise<StreamPlan> {
-    const first = stages[0];
-    assert(first, 'a stream has a stage');
-    const { model } = first;
-    const format = formatOf(model);
+  async #plan({ definition, delivery, stages, stereo }: Prepared): Promise<StreamPlan> {
+    // The first detector's labels are the stream's; a stream that only sees space has none.
+    const model = stages.find((stage) => stage.model)?.model;
+    const format = stereo?.format ?? (model && formatOf(model));
+    assert(format, 'frames have the size of stereo pictures or of the model');
     const inWork = stages.reduce((sum, { stage, overflow }) => sum + stage.concurrency + (typeof overflow === 'object' ? overflow.buffer : 1), 0);
-    const pool = new FramePool(inWork + SPARE_BUFFERS, frameBytes(format));
-    this.pools.push(pool);
-    const opened = await createSource(definition, { format, pool });
+    const frames = inWork + SPARE_BUFFERS;
+    const sizes = definition.source.kind === 'stereo' ? stereoPoolSizes(definition.source, frames) : [frames];
+    const pools = sizes.map((buffers) => new FramePool(buffers, frameBytes(format)));
+    this.pools.push(...pools);
+    const opened = await createSource(definition, { format, pools });
     const source = this.#options.around?.source?.(opened) ?? opened;
     this.frameCounts.set(definition.name, source.frameCount);
     const sinks = await this.#options.sinksFor(definition.name, delivery);
     this.#sinks.push(...sinks);
-    const planned: PlannedStage[] = stages.map(({ id, overflow, stage }) => ({ id, overflow, stage: this.#options.around?.stage?.(stage, id) ?? stage }));
+    const planned: PlannedStage[] = stages.map(({ id, overflow, stage, detail }) => ({ id, overflow, detail, stage: this.#options.around?.stage?.(stage, id) ?? stage }));
     const governed = stages.find((stage) => stage.governed)?.governed;
     return {
       name: definition.name,
       ...(governed && { governed }),
       source,
-      pool,
+      pool: poolsAsOne(pools),
+      ...(stereo && stages.some(({ stage }) => stage.kind === 'occupancy.stereo') && { stereo: { rig: stereo.calibration.rig, grid: stereo.grid } }),
       stages: planned,
       sinks,
-      model: model.manifest.id,
-      labels: model.manifest.labels,
+      model: model?.manifest.id ?? stages.find(({ detail }) => detail)?.detail ?? '',
+      labels: model?.manifest.labels ?? [],
       monitor: this.#monitor,
       log: this.#options.log,
     };
   }
+}
+
+/** For metrics: the buffers of both cameras together. */
+function poolsAsOne(pools: readonly FramePool[]): Pick<FramePool, 'capacity' | 'inUse'> {
+  const sum = (of: (pool: FramePool) => number): number => pools.reduce((total, pool) => total + of(pool), 0);
+  return {
+    capacity: sum(({ capacity }) => capacity),
+    get inUse() {
+      return sum(({ inUse }) => inUse);
+    },
+  };
 }

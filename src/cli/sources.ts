@@ -6,10 +6,14 @@ import { createDatasetSource } from '../sources/dataset/dataset-source.js';
 import { type DatasetKind, readDataset } from '../sources/dataset/read-dataset.js';
 import { createFileSource } from '../sources/file-source.js';
 import { createNetworkSource } from '../sources/network-source.js';
+import { redactUrl } from '../sources/redact.js';
+import { optional } from './optional.js';
+import { openStereoSource } from './stereo/stereo-input.js';
 
 export interface SourceSettings {
   readonly format: FrameFormat;
-  readonly pool: FramePool;
+  /** One; of a stereo source as `stereoPoolSizes` says. */
+  readonly pools: readonly FramePool[];
 }
 
 /** Cameras are live; files and datasets wait for us, unless they are played in real time. */
@@ -21,6 +25,8 @@ export function deliveryOf(source: SourceDefinition): Delivery {
     case 'file':
     case 'dataset':
       return 'lossless';
+    case 'stereo':
+      return source.left && source.left.kind !== 'file' ? 'live' : 'lossless';
   }
 }
 
@@ -29,12 +35,14 @@ const RECORDINGS: ReadonlySet<DatasetKind> = new Set(['mot', 'kitti-tracking']);
 
 /** Whether pictures follow each other in time: a dataset's do where it is a recording, or is played as one. */
 export async function isSequence(source: SourceDefinition): Promise<boolean> {
+  if (source.kind === 'stereo') return true;
   if (source.kind !== 'dataset' || source.frameRateFps !== undefined) return true;
   return RECORDINGS.has((await readDataset(source.path)).kind);
 }
 
 /** The kinds of sources that a definition may name. @throws AppError where the source can't even be opened (a missing file) */
-export async function createSource({ name, source }: StreamDefinition, { format, pool }: SourceSettings): Promise<Source> {
+export async function createSource({ name, source }: StreamDefinition, { format, pools }: SourceSettings): Promise<Source> {
+  const pool = pools[0]!;
   switch (source.kind) {
     case 'file':
       return createFileSource({ name, path: source.path, format, pool, ...optional({ realtime: source.realtime, loop: source.loop }) });
@@ -47,10 +55,14 @@ export async function createSource({ name, source }: StreamDefinition, { format,
       const { path, realtime, loop, frameRateFps } = source;
       return createDatasetSource({ name, folder: path, format, pool, ...optional({ realtime, loop, frameRate: frameRateFps }) });
     }
+    case 'stereo':
+      return openStereoSource(name, source, format, pools);
   }
 }
 
-/** Leaves out what is undefined. */
-function optional<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+/** Where frames come from, for people: without credentials. */
+export function locationOf(source: SourceDefinition): string {
+  if ('url' in source) return redactUrl(source.url);
+  if (source.kind !== 'stereo') return source.path;
+  return source.path ?? [source.left, source.right].map((camera) => camera && locationOf(camera)).join(' and ');
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import type { GovernorDefinition, StageDefinition } from '../config/stream-definition.js';
+import { assert } from '../core/assert.js';
 import { AppError } from '../core/errors.js';
 import type { FrameFormat } from '../core/frame.js';
 import type { Logger } from '../core/logger.js';
@@ -11,6 +12,7 @@ import type { Delivery } from '../core/source.js';
 import type { Stage } from '../core/stage.js';
 import { anchorMask } from '../detector/anchor-mask.js';
 import type { DecodeThresholds } from '../detector/decoder.js';
+import type { DetectorServiceOptions } from '../detector/detector-service.js';
 import type { WorkerSettings } from '../detector/model-workers.js';
 import { YoloStage } from '../detector/yolo-stage.js';
 import type { DeliveryThresholds } from '../guard/passes.js';
@@ -26,6 +28,9 @@ import { gateOptions, makeRedundancy } from './gate-stages.js';
 import { targetOf } from './governor/make-governed.js';
 import { guardOptions, makeFrameGuard, type PatchGuardOptions } from './guard-stages.js';
 import { parseOptions } from './stage-options.js';
+import { makeOccupancy } from './stereo/make-occupancy.js';
+import { occupancyOptions } from './stereo/occupancy-options.js';
+import type { StereoInput } from './stereo/stereo-input.js';
 import { trackerOptions } from './tracker-stages.js';
 
 const DEFAULT_MAX_DETECTIONS = 100;
@@ -60,7 +65,7 @@ export type YoloOptions = z.output<typeof yoloOptions>;
 
 /** What stages are made with: the models, and how the machine is shared among the streams of this run. */
 export interface StageMaker {
-  readonly store: Pick<ModelStore, 'list' | 'resolve' | 'resolveGuarded' | 'resized'>;
+  readonly store: Pick<ModelStore, 'list' | 'resolve' | 'resolveGuarded' | 'resized' | 'resolveOccupancy'>;
   /** Where the stream's time is governed. */
   readonly governor?: GovernorDefinition | undefined;
   readonly delivery: Delivery;
@@ -71,6 +76,8 @@ export interface StageMaker {
   /** Whether the source's pictures follow each other in time; asked only where something depends on it. */
   readonly isSequence: () => Promise<boolean>;
   readonly log: Logger;
+  /** Of a stream with two cameras. */
+  readonly stereo?: { readonly input: StereoInput; readonly isLooped: boolean } | undefined;
 }
 
 export interface MadeStage {
@@ -78,7 +85,10 @@ export interface MadeStage {
   readonly stage: Stage;
   /** The policy of the edge in front of the stage. */
   readonly overflow: Overflow;
-  readonly model: InstalledModel;
+  /** Of a detector, or of what is around one. */
+  readonly model?: InstalledModel | undefined;
+  /** Name of its own model, where it is no detector's. */
+  readonly detail?: string;
   /** Of a governed detector. */
   readonly governed?: Governed;
 }
@@ -98,8 +108,8 @@ interface DetectorChain {
 /** What is to be known of a kind of stage before one is made. */
 interface StageKind {
   readonly options: z.ZodObject;
-  /** The part that it has in its chain. */
-  readonly part: keyof DetectorChain;
+  /** The part that it has in its chain; `alone` where it stands beside chains. */
+  readonly part: keyof DetectorChain | 'alone';
   /** It has to stand directly after one of these kinds; what is said where it doesn't. */
   readonly after?: { readonly kinds: readonly string[]; readonly fault: string; readonly fix: string };
   /** The same of what has to come directly after it. */
@@ -133,6 +143,7 @@ const KINDS: Readonly<Record<string, StageKind>> = {
     },
     noOverflow: 'a frame that the detector has seen always comes to its tracker',
   },
+  'occupancy.stereo': { part: 'alone', options: occupancyOptions },
 };
 
 /**
@@ -141,9 +152,9 @@ const KINDS: Readonly<Record<string, StageKind>> = {
  * @throws AppError `ERR_STAGE_UNKNOWN`, `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNKNOWN_KEY`, `ERR_GUARD_PROFILE_MISSING`, or what is wrong with a model.
  */
 export async function makeStages(definitions: readonly StageDefinition[], maker: StageMaker): Promise<MadeStage[]> {
-  checkStages(definitions, maker.governor);
+  checkStages(definitions, maker.governor, maker.stereo !== undefined);
   const made: MadeStage[] = [];
-  for (const chain of chainsOf(definitions)) made.push(...(await makeChain(chain, maker)));
+  for (const chain of chainsOf(definitions)) made.push(...('alone' in chain ? [await makeAlone(chain.alone, maker)] : await makeChain(chain, maker)));
   return [...made, ...holding(definitions, made, maker)];
 }
 
@@ -152,12 +163,13 @@ function holding(definitions: readonly StageDefinition[], made: readonly MadeSta
   const target = governor && governor.hold !== false && isPaced ? targetOf(governor) : undefined;
   if (target?.kind !== 'latency') return [];
   const id = definitions.some((definition) => definition.id === HOLD_STAGE) ? `governor-${HOLD_STAGE}` : HOLD_STAGE;
-  return [{ id, stage: new HoldStage(target.ms), overflow: 'block', model: made[0]!.model }];
+  return [{ id, stage: new HoldStage(target.ms), overflow: 'block', model: made.find(({ model }) => model)?.model }];
 }
 
 /** All that can be said of stages before a model is loaded. @throws AppError as `makeStages` */
-export function checkStages(definitions: readonly StageDefinition[], governor?: GovernorDefinition): void {
+export function checkStages(definitions: readonly StageDefinition[], governor?: GovernorDefinition, isStereo = false): void {
   if (governor) checkGovernor(definitions);
+  checkCameras(definitions, governor, isStereo);
   definitions.forEach((definition, i) => {
     const kind = kindOf(definition);
     parseOptions(definition, kind.options);
@@ -174,6 +186,21 @@ export function checkStages(definitions: readonly StageDefinition[], governor?: 
 function gateWithGuard({ id, kind }: StageDefinition): AppError {
   return new AppError('ERR_CONFIG_INVALID', `Stage '${id}': ${kind} has to see every frame, and the gate.redundancy before its detector leaves frames out`, {
     fix: 'Use one of the two in a chain.',
+  });
+}
+
+/** What goes with two cameras, and what doesn't: frames of a stereo stream have the size of its pictures, not that of a detector. */
+function checkCameras(definitions: readonly StageDefinition[], governor: GovernorDefinition | undefined, isStereo: boolean): void {
+  const occupancy = definitions.filter(({ kind }) => kind === 'occupancy.stereo');
+  if (!isStereo) {
+    if (occupancy[0]) throw new AppError('ERR_CONFIG_INVALID', `Stage '${occupancy[0].id}': occupancy.stereo needs two cameras, and the source has one`, { fix: 'Use a source of kind stereo.' });
+    return;
+  }
+  if (occupancy.length > 1) throw new AppError('ERR_CONFIG_INVALID', `Stage '${occupancy[1]!.id}': a stream has one map of occupied space, and this is a second occupancy.stereo`, { fix: 'Make a stream of each.' });
+  const guard = definitions.find(({ kind }) => kind === 'guard.patch');
+  if (!guard && !governor) return;
+  throw new AppError('ERR_CONFIG_INVALID', `${guard ? `Stage '${guard.id}': guard.patch` : 'A governor'} works on frames of its model's size, and those of a stereo source have the size of the pictures`, {
+    fix: 'Run the left camera as a stream of its own.',
   });
 }
 
@@ -202,17 +229,18 @@ function checkNeighbour({ id, kind }: StageDefinition, neighbour: StageDefinitio
   throw new AppError('ERR_CONFIG_INVALID', `Stage '${id}': ${kind} ${wanted.fault}`, { fix: wanted.fix });
 }
 
-/** Of stages that are checked: each detector with the stages around it. */
-function chainsOf(definitions: readonly StageDefinition[]): DetectorChain[] {
-  const chains: DetectorChain[] = [];
+/** Of stages that are checked: each detector with the stages around it, and those that stand alone. */
+function chainsOf(definitions: readonly StageDefinition[]): (DetectorChain | { readonly alone: StageDefinition })[] {
+  const chains: (DetectorChain | { readonly alone: StageDefinition })[] = [];
   let gate: StageDefinition | undefined;
   for (const definition of definitions) {
     const { part } = kindOf(definition);
-    if (part === 'gate') gate = definition;
+    if (part === 'alone') chains.push({ alone: definition });
+    else if (part === 'gate') gate = definition;
     else if (part === 'detector') {
       chains.push({ ...(gate && { gate }), detector: definition });
       gate = undefined;
-    } else chains.push({ ...chains.pop()!, [part]: definition });
+    } else chains.push({ ...(chains.pop() as DetectorChain), [part]: definition });
   }
   return chains;
 }
@@ -229,12 +257,20 @@ export function formatOf({ manifest: { input } }: InstalledModel): FrameFormat {
   return { size: { width: input.width, height: input.height }, fit: input.fit, padValue: input.padValue };
 }
 
+async function makeAlone(definition: StageDefinition, { stereo, store, delivery, streamCount, services }: StageMaker): Promise<MadeStage> {
+  assert(stereo, 'stages were checked: an occupancy stage has two cameras');
+  const overflow = overflowOf(definition, delivery);
+  const { stage, model } = await makeOccupancy(definition, { ...stereo, overflow, streamCount, resolve: (id) => store.resolveOccupancy(id) });
+  services.keep(stage);
+  return { id: definition.id, stage, overflow, detail: model.manifest.id };
+}
+
 /** The stages of one chain, in order. */
 async function makeChain({ gate, detector, guard, tracker }: DetectorChain, maker: StageMaker): Promise<MadeStage[]> {
   const tracking = tracker && (await trackingOf(tracker, maker));
   const made = await (guard ? makeGuardedYolo(detector, guard, tracking, maker) : makeYolo(detector, { gate, tracking }, maker));
-  const { model } = made[0]!;
-  if (!tracker || !tracking) return made;
+  const model = made[0]?.model;
+  if (!tracker || !tracking || !model) return made;
   const { confidenceThreshold } = thresholdsOf(parseOptions(detector, yoloOptions), model.manifest);
   return [...made, { id: tracker.id, stage: new TrackerStage({ ...tracking, confidenceThreshold }), overflow: overflowOf(tracker, maker.delivery), model }];
 }
@@ -266,20 +302,26 @@ async function makeYolo(definition: StageDefinition, { gate, tracking }: AroundY
   const { keepConfidence, ...delivered } = forTracking(thresholdsOf(options, model.manifest), tracking);
   const thresholds: DecodeThresholds = { ...delivered, confidenceThreshold: keepConfidence ?? delivered.confidenceThreshold };
   const governed = maker.governor && (await makeGoverned({ governor: maker.governor, model, options, thresholds, overflow }, maker));
-  const detector = governed?.stage ?? new YoloStage(await maker.services.get(model, settings), thresholds);
+  const detector = governed?.stage ?? new YoloStage(await maker.services.get(model, settings, framesOf(maker)), thresholds);
   const made: MadeStage = { id: definition.id, stage: detector, overflow, model, ...(governed && { governed: governed.detector }) };
   if (!gate) return [made];
   const gateSettings = parseOptions(gate, gateOptions);
-  // The model for tiles would be one more, which nobody governs.
-  const gated = await makeRedundancy({ options: governed ? { ...gateSettings, tiles: false } : gateSettings, stageId: gate.id, detector, model, thresholds, settings, ...maker });
+  // The model for tiles would be one more, which nobody governs; and tiles are cut of frames that have the model's size.
+  const gated = await makeRedundancy({ options: governed || maker.stereo ? { ...gateSettings, tiles: false } : gateSettings, stageId: gate.id, detector, model, thresholds, settings, ...maker });
   return [
     { id: gate.id, stage: gated.gate, overflow: overflowOf(gate, maker.delivery), model },
     { ...made, stage: gated.detect },
   ];
 }
 
+/** Of a stereo stream: its frames aren't made for the detector, whose workers scale them. */
+function framesOf({ stereo }: StageMaker): Pick<DetectorServiceOptions, 'frameSize' | 'isFrameWhole'> {
+  return stereo ? { frameSize: stereo.input.format.size, isFrameWhole: true } : {};
+}
+
 /** What a governed detector is made of. */
-interface GovernedYolo extends Pick<MadeStage, 'model' | 'overflow'> {
+interface GovernedYolo extends Pick<MadeStage, 'overflow'> {
+  readonly model: InstalledModel;
   readonly governor: GovernorDefinition;
   readonly options: YoloOptions;
   readonly thresholds: DecodeThresholds;

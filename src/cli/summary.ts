@@ -1,9 +1,9 @@
-import type { GovernorStats, GuardStats, RedundancyStats, StreamStats, TimeSummary, TrackStats } from '../core/stream-view.js';
+import type { GovernorStats, GuardStats, OccupancyStats, RedundancyStats, StreamStats, TimeSummary, TrackStats } from '../core/stream-view.js';
 import { textTable } from './terminal.js';
 
 /** The end of a run for people: what came, what went, and what each stage cost. */
 export function summaryText(stats: StreamStats): string {
-  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard, redundancy, tracks, governor } = stats;
+  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard, redundancy, tracks, occupancy, governor } = stats;
   const rows = [
     ...stages.flatMap(({ stage, queue, service }) => [timeRow(`${stage} wait`, queue), timeRow(stage, service)]),
     timeRow('end to end', endToEnd),
@@ -14,6 +14,7 @@ export function summaryText(stats: StreamStats): string {
     ...(guard ? [guardText(guard)] : []),
     ...(redundancy ? [redundancyText(redundancy)] : []),
     ...(tracks ? [trackText(tracks)] : []),
+    ...(occupancy ? [occupancyText(occupancy)] : []),
     ...(governor ? [governorText(governor)] : []),
     '',
     textTable(['ms', 'mean', 'cv', 'p50', 'p95', 'p99', 'max', 'n'], rows),
@@ -36,6 +37,12 @@ function redundancyText({ frames, avoidedInferences, avoidedWorkShare }: Redunda
 
 function trackText({ now, confirmed, idsGiven }: TrackStats): string {
   return `tracks: ${now} in the newest frame, ${confirmed} since the start, ids up to ${idsGiven}`;
+}
+
+function occupancyText({ pairs, computedShare, levels, missing }: OccupancyStats): string {
+  const reached = levels.map(({ level, count }) => `${count} to ${level}`).join(', ');
+  const without = missing.map(({ code, count }) => `${count} ${code}`).join(', ');
+  return `occupancy: ${pairs} pairs${reached ? ` (${reached} cells a side)` : ''}, ${(100 * computedShare).toFixed(1)} % of the finest cells computed; without: ${without || 'none'}`;
 }
 
 function governorText({ point, moves }: GovernorStats): string {

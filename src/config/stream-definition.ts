@@ -19,9 +19,44 @@ const networkFields = {
   frozenTimeoutMs: positiveInteger.optional().describe('The same picture for so long counts as frozen (10000).'),
 };
 
+const path = z.string().min(1);
+const metres = z.number().max(1000);
+
+/** One camera of a stereo pair: pacing and looping are the pair's. */
+const cameraSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('file'), path }),
+  z.strictObject({ kind: z.literal('rtsp'), ...networkFields }),
+  z.strictObject({ kind: z.literal('http'), ...networkFields }),
+]);
+
+const stereoSchema = z
+  .strictObject({
+    kind: z.literal('stereo'),
+    left: cameraSchema.optional().describe('The left camera, with right: two files, or two cameras.'),
+    right: cameraSchema.optional(),
+    path: path.optional().describe('Instead of left and right: a video that shows both, or a folder of pairs (image_2 and image_3, or left and right).'),
+    layout: z.enum(['left-right', 'right-left', 'top-bottom', 'bottom-top']).optional().describe('Where a video that shows both has the left camera, and then the right one (left-right).'),
+    calibration: z
+      .union([path, z.tuple([path, path])], 'Expected a file, or two of them')
+      .describe('File of KITTI, Middlebury or OpenCV; or two, left before right (ROS) or intrinsics before extrinsics.'),
+    unit: z.enum(['m', 'cm', 'mm']).optional().describe('Of the lengths in a calibration of OpenCV or ROS (m).'),
+    pictureSize: z.strictObject({ width: positiveInteger, height: positiveInteger }).optional().describe('Of each picture, where cameras are live and their calibration says no size; pixels.'),
+    rangeM: metres.positive().optional().describe('How far occupied space is looked for: edge of the cube, metres (32).'),
+    bottomM: metres.min(-1000).optional().describe('Lower face of the cube, metres below the left camera (a thirty-second of the range).'),
+    toleranceMs: z.number().min(0).max(1000).optional().describe('Of left and right: frames further apart are no pair (10).'),
+    pairBy: z.enum(['capture', 'pts']).optional().describe('Of left and right: the time that frames are paired by; capture for cameras, pts for files, unless told otherwise.'),
+    realtime: realtime.optional(),
+    loop: loop.optional(),
+    frameRateFps: z.number().positive().optional().describe('Of a folder: pairs a second (10).'),
+  })
+  .superRefine((source, context) => {
+    const fault = stereoFault(source);
+    if (fault) context.addIssue({ code: 'custom', path: [fault.at], message: fault.message });
+  });
+
 export const sourceSchema = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('file'), path: z.string().min(1), realtime: realtime.optional(), loop: loop.optional() }),
+    z.strictObject({ kind: z.literal('file'), path, realtime: realtime.optional(), loop: loop.optional() }),
     z.strictObject({ kind: z.literal('rtsp'), ...networkFields }),
     z.strictObject({ kind: z.literal('http'), ...networkFields }),
     z.strictObject({
@@ -31,12 +66,13 @@ export const sourceSchema = z
       loop: loop.optional(),
       frameRateFps: z.number().positive().optional(),
     }),
+    stereoSchema,
   ])
   .describe('Where frames come from.');
 
 export const stageSchema = z.strictObject({
   id: name.describe('Name of the stage in timings, metrics and messages.'),
-  kind: z.string().min(1).describe('Which stage: gate.redundancy right before a detector.yolo, that, guard.patch right after one, tracker.byte after these.'),
+  kind: z.string().min(1).describe('Which stage: gate.redundancy right before a detector.yolo, that, guard.patch right after one, tracker.byte after these; occupancy.stereo, of a stereo source, before or after them.'),
   overflow: overflowSchema.optional(),
   options: z.record(z.string(), z.unknown()).optional().describe('Options of that kind of stage.'),
 });
@@ -84,7 +120,23 @@ export const streamDefinitionSchema = z
     });
   });
 
+/** What doesn't go together: a pair of sources has other fields than pictures that hold both. */
+function stereoFault({ left, right, path: both, layout, frameRateFps, toleranceMs, pairBy, realtime: isPaced, loop: isLooped }: StereoDefinition): { readonly at: string; readonly message: string } | undefined {
+  if (both !== undefined) {
+    if (left || right) return { at: 'path', message: 'Expected left and right, or path, not both' };
+    if (toleranceMs !== undefined || pairBy !== undefined) return { at: toleranceMs === undefined ? 'pairBy' : 'toleranceMs', message: 'Expected left and right with it: what comes from one path is paired already' };
+    return undefined;
+  }
+  if (!left || !right) return { at: left ? 'right' : 'left', message: 'Expected left and right, or path' };
+  if (layout !== undefined || frameRateFps !== undefined) return { at: layout === undefined ? 'frameRateFps' : 'layout', message: 'Expected path with it' };
+  if ((left.kind === 'file') !== (right.kind === 'file')) return { at: 'right', message: 'Expected two files or two cameras' };
+  if (left.kind !== 'file' && (isPaced ?? isLooped) !== undefined) return { at: isPaced === undefined ? 'loop' : 'realtime', message: 'Expected files with it: cameras have their own time' };
+  return undefined;
+}
+
 export type SourceDefinition = z.infer<typeof sourceSchema>;
+export type StereoDefinition = z.infer<typeof stereoSchema>;
+export type CameraDefinition = z.infer<typeof cameraSchema>;
 export type StageDefinition = z.infer<typeof stageSchema>;
 export type GovernorDefinition = z.infer<typeof governorSchema>;
 export type StreamDefinition = z.infer<typeof streamDefinitionSchema>;

@@ -70,6 +70,7 @@ export class Frame implements FrameFacts {
   readonly fit: ImageFit;
   readonly image?: { readonly id: number; readonly fileName: string };
   readonly #buffer: PooledBuffer;
+  #right: Frame | undefined;
   #owners = 1;
 
   constructor(facts: FrameFacts, buffer: PooledBuffer) {
@@ -84,6 +85,18 @@ export class Frame implements FrameFacts {
     this.fit = facts.fit;
     if (facts.image) this.image = facts.image;
     this.#buffer = buffer;
+  }
+
+  /** Of a stereo stream, where this is the left camera's picture: the right one's of the same moment, if there is one. Released with this frame. */
+  get right(): Frame | undefined {
+    return this.#right;
+  }
+
+  /** Takes over the right camera's picture of the same moment; before anybody else has this frame. */
+  joinRight(right: Frame): this {
+    assert(this.#owners > 0 && this.#right === undefined, `frame ${this.sequence} gets one partner`);
+    this.#right = right;
+    return this;
   }
 
   /** Planar G, B, R; shared memory; see `frameBytes`. */
@@ -101,7 +114,9 @@ export class Frame implements FrameFacts {
   release(): void {
     assert(this.#owners > 0, `frame ${this.sequence} was released twice`);
     this.#owners -= 1;
-    if (this.#owners === 0) this.#buffer.free();
+    if (this.#owners > 0) return;
+    this.#buffer.free();
+    this.#right?.release();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { StereoFrame } from './frame.js';
+import type { Frame, StereoFrame } from './frame.js';
 import type { Delivery, SourceDropReason, SourceEvent } from './source.js';
 
 export type StereoSide = 'left' | 'right';
@@ -24,6 +24,12 @@ export interface StereoSource {
   onDropped: (reason: SourceDropReason, count: number, side: StereoSide) => void;
   /** Called for every frame of a side that has no partner. */
   onUnpaired: (side: StereoSide, count: number) => void;
+  /**
+   * Where set, before subscribing: gets the left frames without partner, in their order among the pairs, and owns them. Where the right
+   * camera is dead, a live source makes them wait for a bounded time only, and a lossless one goes on without the right side and fails at the
+   * left one's end. Undefined: they are released.
+   */
+  onLeftAlone: ((frame: Frame) => void) | undefined;
   /** Pairs in all, where that is known before the end. */
   readonly frameCount?: number | undefined;
 }

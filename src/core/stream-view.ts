@@ -1,9 +1,10 @@
+import type { ErrorCode } from './errors.js';
 import type { GuardReport, PatchFinding } from './guard-report.js';
 import type { MoveReason, OperatingPointReport } from './operating-point.js';
 import type { RedundancyAction } from './redundancy-report.js';
 import type { SourceEvent } from './source.js';
 import type { StereoRig } from './stereo-rig.js';
-import type { VoxelGrid } from './voxel-grid.js';
+import type { GridLevel, VoxelGrid } from './voxel-grid.js';
 
 /** How a running stream is drawn: one node a stage, edges with their overflow policy. */
 export interface GraphDescription {
@@ -69,6 +70,17 @@ export interface RedundancyStats {
   readonly avoidedWorkShare: number;
 }
 
+/** What a stream's pairs told of occupied space since the stream began. */
+export interface OccupancyStats {
+  readonly pairs: number;
+  /** Of the finest cells those that were computed, the mean over the pairs, 0 to 1. */
+  readonly computedShare: number;
+  /** Pairs by the finest level that they were looked at in, the finest first. */
+  readonly levels: readonly { readonly level: GridLevel; readonly count: number }[];
+  /** Frames that told nothing, by why. */
+  readonly missing: readonly { readonly code: ErrorCode; readonly count: number }[];
+}
+
 /** What a stream's governor did since the stream began. */
 export interface GovernorStats {
   /** Where frames are worked on now. */
@@ -92,6 +104,8 @@ export interface StreamStats {
   readonly redundancy?: RedundancyStats;
   /** Where the stream has a tracker, from its first frame on. */
   readonly tracks?: TrackStats;
+  /** Where the stream tells occupied space, from its first frame on. */
+  readonly occupancy?: OccupancyStats;
   /** Where the stream has a governor. */
   readonly governor?: GovernorStats;
 }

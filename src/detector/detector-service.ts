@@ -16,6 +16,8 @@ export interface DetectorServiceOptions extends WorkerSettings {
   readonly modelPath: string;
   /** Of the frames that come, where it isn't the model's own: they are scaled to it. */
   readonly frameSize?: Size | undefined;
+  /** True: they are whole pictures, which the workers fit into the input as the model has it; else they are fitted already, at another size. */
+  readonly isFrameWhole?: boolean | undefined;
   /** Of an `EmulatedSpeed`: for studies alone. */
   readonly emulatedSpeed?: SharedArrayBuffer | undefined;
 }
@@ -33,12 +35,12 @@ export class DetectorService {
   }
 
   /** Loads the model in every worker and warms it up. @throws AppError `ERR_MODEL_CORRUPT`, `ERR_MODEL_MANIFEST`, `ERR_WORKER_DIED` */
-  static async start({ manifest, modelPath, frameSize, emulatedSpeed, ...settings }: DetectorServiceOptions): Promise<DetectorService> {
+  static async start({ manifest, modelPath, frameSize, isFrameWhole, emulatedSpeed, ...settings }: DetectorServiceOptions): Promise<DetectorService> {
     const workers = await ModelWorkers.start<DetectRequest, DetectResponse>({
       ...settings,
       script: workerUrl(import.meta.url, './detector-worker.js'),
       name: `detector-${manifest.id}`,
-      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads, tuning: settings.tuning, frameSize, emulatedSpeed }),
+      workerData: (threads): DetectorModel => ({ manifest, modelPath, threads, tuning: settings.tuning, frameSize, isFrameWhole, emulatedSpeed }),
     });
     return new DetectorService(manifest, workers);
   }

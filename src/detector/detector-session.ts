@@ -15,6 +15,8 @@ export interface DetectorModel {
   readonly tuning?: SessionTuning | undefined;
   /** Of the frames that come, where it isn't the model's own: they are scaled to it. */
   readonly frameSize?: Size | undefined;
+  /** They are whole pictures, to be fitted into the input. */
+  readonly isFrameWhole?: boolean | undefined;
   /** Of an `EmulatedSpeed`: for studies alone. */
   readonly emulatedSpeed?: SharedArrayBuffer | undefined;
 }

@@ -7,7 +7,8 @@ import { createStepClock } from '../inference/emulated-speed.js';
 import { serveRequests } from '../inference/serve-requests.js';
 import type { DecodeThresholds } from './decoder.js';
 import { type DetectorModel, loadDetector, memoryOf } from './detector-session.js';
-import { planScaling, scaleFit, scaleFrame, type FrameScaling } from './scale-frame.js';
+import { fitFrame, fittedFit, planFitting } from './fit-frame.js';
+import { planScaling, scaleFit, scaleFrame } from './scale-frame.js';
 
 export interface DetectRequest {
   /** Shared memory: the worker copies it into the model's input when its turn comes. */
@@ -34,19 +35,32 @@ await serveRequests<DetectRequest, DetectResponse>(async () => {
   return {
     handle: async ({ pixels, fit, sourceSize, thresholds }) => {
       const startedMs = monotonicMs();
-      const outputs = await (scaling ? session.runFilled((input) => scaleFrame(pixels, scaling, input)) : session.run(pixels));
+      const outputs = await (scaling ? session.runFilled((input) => scaling.fill(pixels, input)) : session.run(pixels));
       const inferredMs = stepEnd(startedMs, 'infer');
       decoder.scan(outputs, thresholds);
       const decodedMs = stepEnd(inferredMs, 'decode');
-      const detections = decoder.select(thresholds, scaling ? scaleFit(fit, scaling) : fit, sourceSize);
+      const detections = decoder.select(thresholds, scaling ? scaling.fitOf(fit) : fit, sourceSize);
       return { detections, startedMs, inferredMs, decodedMs, endedMs: stepEnd(decodedMs, 'nms') };
     },
     transfer: ({ detections }) => memoryOf(detections),
   };
 });
 
+/** How frames become the model's input. */
+interface Scaling {
+  fill(frame: Uint8Array, input: Uint8Array): void;
+  /** Where the source picture lies in the input. */
+  fitOf(frame: ImageFit): ImageFit;
+}
+
 /** Undefined where frames come as the model wants them. */
-function scalingOf({ frameSize, manifest: { input } }: DetectorModel): FrameScaling | undefined {
+function scalingOf({ frameSize, isFrameWhole, manifest: { input } }: DetectorModel): Scaling | undefined {
   if (!frameSize || (frameSize.width === input.width && frameSize.height === input.height)) return undefined;
-  return planScaling(frameSize, { width: input.width, height: input.height });
+  const size = { width: input.width, height: input.height };
+  if (isFrameWhole) {
+    const fitting = planFitting(frameSize, size, input.fit);
+    return { fill: (frame, out) => fitFrame(frame, fitting, out, input.padValue), fitOf: (fit) => fittedFit(fit, fitting) };
+  }
+  const scaling = planScaling(frameSize, size);
+  return { fill: (frame, out) => scaleFrame(frame, scaling, out), fitOf: (fit) => scaleFit(fit, scaling) };
 }

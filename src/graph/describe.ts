@@ -5,7 +5,7 @@ import type { GraphDescription } from '../core/stream-view.js';
 export interface DescribedStream {
   readonly name: string;
   readonly source: { readonly kind: string; readonly location: string };
-  readonly stages: readonly { readonly id: string; readonly overflow: Overflow; readonly stage: { readonly kind: string } }[];
+  readonly stages: readonly { readonly id: string; readonly overflow: Overflow; readonly stage: { readonly kind: string }; readonly detail?: string | undefined }[];
   readonly sinks: readonly { readonly kind: string }[];
   readonly model: string;
 }
@@ -15,7 +15,7 @@ export function describeGraph({ name, source, stages, sinks, model }: DescribedS
   const ids = ['source', ...stages.map(({ id }) => id), 'deliver'];
   const nodes = [
     { id: 'source', kind: `source.${source.kind}`, detail: source.location },
-    ...stages.map(({ id, stage }) => ({ id, kind: stage.kind, detail: model })),
+    ...stages.map(({ id, stage, detail }) => ({ id, kind: stage.kind, detail: detail ?? model })),
     { id: 'deliver', kind: 'deliver', detail: 'frames leave in order' },
     ...sinks.map(({ kind }) => ({ id: `sink.${kind}`, kind: `sink.${kind}`, detail: '' })),
   ];

@@ -5,16 +5,18 @@ import type { Frame } from '../core/frame.js';
 import type { FramePool } from '../core/frame-pool.js';
 import type { Logger } from '../core/logger.js';
 import type { Governed, OperatingPointMove } from '../core/operating-point.js';
+import type { MissingOccupancy, OccupancyReport } from '../core/occupancy-report.js';
 import type { Overflow } from '../core/overflow.js';
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
 import type { Sink } from '../core/sink.js';
 import type { Source, SourceEvent } from '../core/source.js';
 import type { Stage } from '../core/stage.js';
-import type { GraphDescription, StreamStats, StreamView } from '../core/stream-view.js';
+import type { GraphDescription, StereoView, StreamStats, StreamView } from '../core/stream-view.js';
 import type { RuntimeMonitor } from '../timing/runtime-monitor.js';
 import { StreamLedger } from '../timing/stream-ledger.js';
 import { describeGraph } from './describe.js';
 import { LimitedLog } from './limited-log.js';
+import { OccupancyWatch } from './occupancy-news.js';
 import { bounded, LOST } from './operators/bounded.js';
 import { type Envelope, type RawTiming, runStage } from './stage-runner.js';
 
@@ -22,6 +24,8 @@ export interface PlannedStage {
   readonly id: string;
   readonly stage: Stage;
   readonly overflow: Overflow;
+  /** What it works with, where that isn't the stream's model. */
+  readonly detail?: string | undefined;
 }
 
 /** All that a stream needs to run; made by the composition root from a definition. */
@@ -36,6 +40,8 @@ export interface StreamPlan {
   readonly log: Logger;
   /** Of a stream whose time is governed. */
   readonly governed?: Governed;
+  /** Of a stream that tells occupied space. */
+  readonly stereo?: StereoView;
   /** What the source's frames are read into. */
   readonly pool?: Pick<FramePool, 'capacity' | 'inUse'>;
 }
@@ -61,6 +67,7 @@ export class RunningStream implements StreamView {
   readonly #sourceEvents: { unsubscribe(): void };
   #lastEvent: SourceEvent | undefined;
   readonly #reconnects = new Map<string, number>();
+  readonly #occupancyWatch = new OccupancyWatch();
   readonly #failuresInARow = new Map<string, number>();
 
   constructor(plan: StreamPlan) {
@@ -170,6 +177,7 @@ export class RunningStream implements StreamView {
     if (result.guard) this.#ledger.guard.add(result.guard);
     if (result.redundancy) this.#ledger.redundancy.add(result.redundancy);
     if (result.tracks) this.#ledger.tracks.add(result.tracks);
+    if (result.occupancy) this.#onOccupancy(result.occupancy, nowMs);
     return { stream: name, result, labels, timings: booked, endToEndMs, emittedEpochMs: epochMs(), droppedSinceLast: this.#ledger.losses.takeSince() };
   }
 
@@ -182,10 +190,20 @@ export class RunningStream implements StreamView {
     for (const sink of sinks) this.#tellSink(sink, () => sink.moved?.(name, move));
   }
 
+  #onOccupancy(occupancy: OccupancyReport | MissingOccupancy, nowMs: number): void {
+    this.#ledger.occupancy.add(occupancy);
+    const news = this.#occupancyWatch.see(occupancy, nowMs);
+    if (news) this.#tell({ epochMs: epochMs(), state: this.#lastEvent?.state ?? 'running', ...news });
+  }
+
   #onSourceEvent(event: SourceEvent): void {
-    const { name, sinks, log } = this.#plan;
     this.#lastEvent = event;
     if (event.state === 'reconnecting') this.#countReconnect(event.code ?? 'ended');
+    this.#tell(event);
+  }
+
+  #tell(event: SourceEvent): void {
+    const { name, sinks, log } = this.#plan;
     const fields = { stream: name, state: event.state, ...(event.code ? { code: event.code } : {}), ...(event.retryInMs === undefined ? {} : { retryInMs: Math.round(event.retryInMs) }) };
     if (event.code) log.warn(fields, event.message);
     else log.info(fields, event.message);
@@ -243,11 +261,16 @@ export class RunningStream implements StreamView {
     return this.#plan.pool;
   }
 
+  stereo(): StereoView | undefined {
+    return this.#plan.stereo;
+  }
+
   stats(): StreamStats {
     const ledger = this.#ledger;
     const guard = ledger.guard.stats();
     const redundancy = ledger.redundancy.stats();
     const tracks = ledger.tracks.stats();
+    const occupancy = ledger.occupancy.stats();
     const { governed } = this.#plan;
     return {
       stream: this.#plan.name,
@@ -261,6 +284,7 @@ export class RunningStream implements StreamView {
       ...(guard ? { guard } : {}),
       ...(redundancy ? { redundancy } : {}),
       ...(tracks ? { tracks } : {}),
+      ...(occupancy ? { occupancy } : {}),
       ...(governed ? { governor: { point: governed.point, moves: ledger.moves.counts() } } : {}),
     };
   }

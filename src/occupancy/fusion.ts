@@ -73,6 +73,11 @@ export class OccupancyFusion {
     return this.#logOdds;
   }
 
+  /** A cell with more log odds than this is occupied. */
+  get occupiedAbove(): number {
+    return this.#options.occupiedAbove;
+  }
+
   see({ occupied, free, elapsedS, motion }: Sighting): void {
     if (motion) this.#move(motion);
     const { hit, miss, least, most, halfLifeS } = this.#options;

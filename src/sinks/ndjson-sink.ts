@@ -3,10 +3,14 @@ import type { DeliveredFrame } from '../core/result.js';
 import type { Sink } from '../core/sink.js';
 import type { SourceEvent } from '../core/source.js';
 import type { EventMessage, OperatingPointMessage } from '../protocol/messages.js';
-import { toEventMessage, toFrameMessage, toOperatingPointMessage } from '../protocol/to-message.js';
+import { encodeMessage } from '../protocol/codec.js';
+import { toEventMessage, toFrameMessage, toOccupancyMessage, toOperatingPointMessage } from '../protocol/to-message.js';
 import type { TextOutput } from './text-output.js';
 
-/** One line of JSON a frame (and an event): the very messages that a WebSocket subscriber gets. */
+/**
+ * One line of JSON a frame (and an event): the very messages that a WebSocket subscriber gets. Where a frame tells occupied space, its update
+ * follows on the next line, keyframe or delta.
+ */
 export class NdjsonSink implements Sink {
   readonly kind = 'ndjson';
   readonly #output: TextOutput;
@@ -16,7 +20,9 @@ export class NdjsonSink implements Sink {
   }
 
   deliver(frame: DeliveredFrame): void | Promise<void> {
-    return this.#output.write(`${JSON.stringify(toFrameMessage(frame))}\n`);
+    const text = `${JSON.stringify(toFrameMessage(frame))}\n`;
+    const space = spaceOf(frame);
+    return this.#output.write(space ? `${text}${space.toString()}\n` : text);
   }
 
   event(stream: string, event: SourceEvent): void {
@@ -39,4 +45,9 @@ export class NdjsonSink implements Sink {
   close(): Promise<void> {
     return this.#output.close();
   }
+}
+
+function spaceOf({ stream, result: { frame, occupancy } }: DeliveredFrame): Buffer | undefined {
+  if (!occupancy || 'code' in occupancy) return undefined;
+  return encodeMessage(toOccupancyMessage(stream, frame, occupancy.update, occupancy.nearest), 'json');
 }

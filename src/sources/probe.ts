@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { AppError, type ErrorCode, systemErrorCode } from '../core/errors.js';
+import type { Size } from '../core/size.js';
 import { classifyFfmpeg } from './classify.js';
 import { beginsLikeMp4 } from './container-length.js';
 import { runFfprobe } from './ffmpeg.js';
@@ -11,6 +12,8 @@ export interface VideoProbe {
   readonly frameCount: number | undefined;
   /** When the recording began, by its `creation_time`; undefined where it doesn't say. */
   readonly createdEpochMs: number | undefined;
+  /** Of its pictures as they are shown, pixels; undefined where only ffmpeg itself can tell. */
+  readonly size: Size | undefined;
 }
 
 /** Clocks that were never set write the epoch of MP4 (1904) or Unix. */
@@ -27,7 +30,7 @@ const FILE_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ERR_SOURCE_FORM
 export async function probeVideo(path: string): Promise<VideoProbe> {
   await checkIsFile(path);
   const facts = await ffprobe(path);
-  if (!facts) return { frameCount: undefined, createdEpochMs: undefined };
+  if (!facts) return { frameCount: undefined, createdEpochMs: undefined, size: undefined };
   const { streams } = facts;
   const video = streams.find((stream) => stream.codec_type === 'video' && stream.disposition?.['attached_pic'] !== 1);
   if (!video) {
@@ -38,10 +41,17 @@ export async function probeVideo(path: string): Promise<VideoProbe> {
   const frameCount = Number(video.nb_frames);
   const tags = video['tags'] as Readonly<Record<string, string>> | undefined;
   const created = Date.parse(tags?.['creation_time'] ?? '');
+  const { width, height, rotation } = video;
   return {
+    size: width && height ? shownSize({ width, height }, Number(rotation ?? 0)) : undefined,
     frameCount: frameCount > 0 ? frameCount : undefined,
     createdEpochMs: created >= FIRST_PLAUSIBLE_EPOCH_MS ? created : undefined,
   };
+}
+
+/** ffmpeg turns pictures upright before all else. */
+function shownSize({ width, height }: Size, rotationDegrees: number): Size {
+  return Math.abs(rotationDegrees) % 180 === 90 ? { width: height, height: width } : { width, height };
 }
 
 async function checkIsFile(path: string): Promise<void> {

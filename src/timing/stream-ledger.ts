@@ -3,6 +3,7 @@ import type { StageStats, TimeSummary } from '../core/stream-view.js';
 import { GuardCounter } from './guard-counter.js';
 import { LossCounter } from './loss-counter.js';
 import { MoveCounter } from './move-counter.js';
+import { OccupancyCounter } from './occupancy-counter.js';
 import { TimeDistribution } from './time-distribution.js';
 import { RedundancyCounter } from './redundancy-counter.js';
 import { TrackCounter } from './track-counter.js';
@@ -11,12 +12,13 @@ const FPS_WINDOW_MS = 5_000;
 /** Delivery times kept for the frame rate: above 200 frames a second the window is shorter. */
 const RECENT_FRAMES = 1024;
 
-/** The books of one stream: times by stage, end-to-end latency, losses, what guard and tracker did, frame rate. */
+/** The books of one stream: times by stage, end-to-end latency, losses, what guard, tracker and pairs did, frame rate. */
 export class StreamLedger {
   readonly losses = new LossCounter();
   readonly guard = new GuardCounter();
   readonly redundancy = new RedundancyCounter();
   readonly tracks = new TrackCounter();
+  readonly occupancy = new OccupancyCounter();
   readonly moves = new MoveCounter();
   readonly #stages = new Map<string, { queue: TimeDistribution; service: TimeDistribution; inFlight: number }>();
   readonly #endToEnd = new TimeDistribution();

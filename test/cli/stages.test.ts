@@ -80,6 +80,7 @@ describe('stages', () => {
         list: () => store.list(),
         resolve: (id) => store.resolve(id),
         resized: (model, size) => store.resized(model, size),
+        resolveOccupancy: (id) => store.resolveOccupancy(id),
         resolveGuarded: (id) => {
           asked.push(id);
           return store.resolveGuarded(id);

@@ -34,7 +34,8 @@ describe.each(names)('streams/%s', (name) => {
 
   test('names files and models that are there', () => {
     const { source, stages } = definition();
-    if ('path' in source) expect(existsSync(resolve(STREAMS, source.path)), source.path).toBe(true);
+    const files = [('path' in source && source.path) || [], ('calibration' in source && source.calibration) || []].flat();
+    for (const file of files) expect(existsSync(resolve(STREAMS, file)), file).toBe(true);
     const models = stages.map(({ options }) => options?.['model']).filter((model) => typeof model === 'string');
     for (const model of models) expect(existsSync(`${REPOSITORY}models/${model}/manifest.json`), model).toBe(true);
   });

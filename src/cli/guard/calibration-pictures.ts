@@ -28,6 +28,7 @@ export async function calibrationPictures(definition: StreamDefinition, { limit,
   const { source } = definition;
   if (source.kind === 'dataset') return anyPictures(source.path, limit);
   if (source.kind === 'file') return spreadPictures(await anyPictures(source.path), limit);
+  if (source.kind === 'stereo') throw new AppError('ERR_USAGE', `${definition.name} is a stereo stream: a guard's profile is made of one camera's pictures`, { fix: 'Name the left camera.' });
   return new CameraPictures(definition, source, limit, durationMs);
 }
 
@@ -66,7 +67,7 @@ class CameraPictures implements PictureSet {
     let lastMs: number | undefined;
     let given = 0;
     try {
-      for await (const picture of pictures(format, async (pool) => camera.watch(await createSource(this.#definition, { format, pool })), Number.POSITIVE_INFINITY, ending.signal)) {
+      for await (const picture of pictures(format, async (pool) => camera.watch(await createSource(this.#definition, { format, pools: [pool] })), Number.POSITIVE_INFINITY, ending.signal)) {
         const nowMs = monotonicMs();
         if (lastMs === undefined) {
           clearTimeout(timer);

@@ -64,6 +64,8 @@ export async function startLinkRelay(source: SourceDefinition, lossShare: number
       return relayAddress(source, lossShare, seed);
     case 'dataset':
       throw new AppError('ERR_USAGE', 'There is no link in front of a folder of pictures', { fix: 'Study a video file, or an address.' });
+    case 'stereo':
+      throw new AppError('ERR_USAGE', 'There is no one link in front of two cameras', { fix: 'Study a video file, or an address.' });
   }
 }
 

@@ -1,7 +1,12 @@
-import { filter, map, Observable, share, Subscription } from 'rxjs';
+import { asyncScheduler, filter, map, Observable, share, Subscription } from 'rxjs';
 import type { Frame, StereoFrame } from '../../core/frame.js';
 import type { StereoSide } from '../../core/stereo-source.js';
 import { StereoPairer, type StereoPairerOptions } from './stereo-pairer.js';
+
+export interface PairByPtsOptions extends StereoPairerOptions {
+  /** With `onLeftAlone`: a left frame waits for its partner for so long at most; for ever where absent. */
+  readonly maxWaitMs?: number | undefined;
+}
 
 /**
  * Pairs the frames of two streams by their times.
@@ -16,19 +21,30 @@ import { StereoPairer, type StereoPairerOptions } from './stereo-pairer.js';
  * counted, those that wait when it is unsubscribed are released. Where a stream's times go back (it starts again), its frames wait for
  * the other's to go back too.
  */
-export function pairByPts(left$: Observable<Frame>, right$: Observable<Frame>, options: StereoPairerOptions): Observable<StereoFrame> {
+export function pairByPts(left$: Observable<Frame>, right$: Observable<Frame>, options: PairByPtsOptions): Observable<StereoFrame> {
   return new Observable((subscriber) => {
     const pairer = new StereoPairer(options, (pair) => {
       if (subscriber.closed) pair.release();
       else subscriber.next(pair);
     });
     const subscription = new Subscription(() => pairer.clear());
+    const giveUpLater = (frame: Frame): void => {
+      if (options.maxWaitMs === undefined || subscription.closed) return;
+      const wait = asyncScheduler.schedule(() => {
+        subscription.remove(wait);
+        pairer.giveUp(frame);
+      }, options.maxWaitMs);
+      subscription.add(wait);
+    };
     const listen = (side: StereoSide, frames$: Observable<Frame>): void => {
       if (subscription.closed || subscriber.closed) return;
       const listener = frames$.subscribe({
         next: (frame) => {
           if (subscription.closed) frame.release();
-          else pairer.push(side, frame);
+          else {
+            pairer.push(side, frame);
+            if (side === 'left') giveUpLater(frame);
+          }
         },
         error: (error: unknown) => subscriber.error(error),
         complete: () => {
@@ -53,12 +69,12 @@ export interface SidedFrame {
  * As `pairByPts`, of one stream that holds the frames of both sides in the order of their times, those of a pair with the same one: so a
  * frame that meets a later one of its own side has no partner, and two buffers are enough.
  */
-export function pairSides(frames$: Observable<SidedFrame>, onUnpaired: (side: StereoSide, count: number) => void): Observable<StereoFrame> {
+export function pairSides(frames$: Observable<SidedFrame>, unpaired: Pick<StereoPairerOptions, 'onUnpaired' | 'onLeftAlone'>): Observable<StereoFrame> {
   const shared$ = frames$.pipe(share());
   const only = (wanted: StereoSide): Observable<Frame> =>
     shared$.pipe(
       filter(({ side }) => side === wanted),
       map(({ frame }) => frame),
     );
-  return pairByPts(only('left'), only('right'), { toleranceUs: 0, maxWaiting: 1, onUnpaired });
+  return pairByPts(only('left'), only('right'), { ...unpaired, toleranceUs: 0, maxWaiting: 1 });
 }

@@ -1,4 +1,4 @@
-import { defer, finalize, merge, type Observable, type Subscription, tap } from 'rxjs';
+import { catchError, concat, defer, EMPTY, finalize, merge, type Observable, type Subscription, tap, throwError } from 'rxjs';
 import { AppError } from '../../core/errors.js';
 import type { Frame, StereoFrame } from '../../core/frame.js';
 import type { Delivery, Source, SourceDropReason, SourceEvent, SourceState } from '../../core/source.js';
@@ -18,9 +18,13 @@ export interface PairedSourceOptions {
   readonly pairBy?: 'capture' | 'pts';
   /** Frames of a live side that wait for their partners at most; see `StereoPairerOptions`. */
   readonly maxWaiting?: number;
+  /** A left frame of a live pair that goes on alone waits so long for its partner before; 150 where absent. */
+  readonly maxWaitMs?: number;
 }
 
 const DEFAULT_TOLERANCE_MS = 10;
+/** Two frames and more at 15 a second: networks hold one camera up and not the other. */
+const DEFAULT_MAX_WAIT_MS = 150;
 
 /** The state of a pair is that of the side that is worse off: the later in this list. */
 const FROM_GOOD_TO_BAD: readonly SourceState[] = ['ended', 'running', 'frozen', 'stalled', 'connecting', 'reconnecting', 'failed'];
@@ -50,6 +54,7 @@ class PairedSource implements StereoSource {
   readonly frames$: Observable<StereoFrame>;
   onDropped: (reason: SourceDropReason, count: number, side: StereoSide) => void = () => undefined;
   onUnpaired: (side: StereoSide, count: number) => void = () => undefined;
+  onLeftAlone: StereoSource['onLeftAlone'];
   readonly #events = new SourceEvents();
   readonly #options: PairedSourceOptions;
 
@@ -75,7 +80,11 @@ class PairedSource implements StereoSource {
     const pairBy = this.#options.pairBy ?? (this.delivery === 'live' ? 'capture' : 'pts');
     const report = new UnpairedReport(this.#events);
     const events = this.#followSides();
-    return pairByPts(left.frames$, right.frames$, {
+    let rightError: unknown;
+    // Left frames alone go on without the right side; what became of it is told by its events now, and by how the pair ends.
+    const right$ = this.onLeftAlone === undefined ? right.frames$ : right.frames$.pipe(catchError((error: unknown) => ((rightError = error), EMPTY)));
+    const end$ = defer(() => (rightError === undefined ? EMPTY : throwError(() => rightError)));
+    const pairs$ = pairByPts(left.frames$, right$, {
       toleranceUs: toleranceMs * 1e3,
       timeUs: pairBy === 'pts' ? ({ ptsUs }) => ptsUs : capturedUs,
       ...(this.delivery === 'lossless' ? { maxWaiting: Infinity } : maxWaiting === undefined ? {} : { maxWaiting }),
@@ -83,7 +92,10 @@ class PairedSource implements StereoSource {
         this.onUnpaired(side, count);
         report.add(side, count);
       },
-    }).pipe(
+      onLeftAlone: this.onLeftAlone,
+      ...(this.delivery === 'live' ? { maxWaitMs: this.#options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS } : {}),
+    });
+    return concat(pairs$, end$).pipe(
       tap({ complete: () => report.flush() }),
       finalize(() => events.unsubscribe()),
     );

@@ -66,6 +66,7 @@ class SideBySideSource implements StereoSource {
   readonly frames$: Observable<StereoFrame>;
   onDropped: (reason: SourceDropReason, count: number, side: StereoSide) => void = () => undefined;
   onUnpaired: (side: StereoSide, count: number) => void = () => undefined;
+  onLeftAlone: StereoSource['onLeftAlone'];
   readonly #events = new SourceEvents();
   readonly #options: SideBySideOptions;
   readonly #probe: VideoProbe;
@@ -98,7 +99,7 @@ class SideBySideSource implements StereoSource {
     const sided$ = videoFileFrames({ ...this.#options, views: VIEWS[layout], delivery: this.delivery, onDropped }, this.#probe).pipe(
       map((decoded) => ({ side: SIDES[decoded.view]!, frame: builders[decoded.view]!.build(decoded, containerCapture(this.#probe, decoded.ptsUs)) })),
     );
-    return pairSides(sided$, onUnpaired).pipe(
+    return pairSides(sided$, { onUnpaired, onLeftAlone: this.onLeftAlone }).pipe(
       tap({ complete: () => report.flush() }),
       this.#events.follow(this.location, () => `${builders[0]!.nextSequence} frames`),
     );

@@ -55,6 +55,7 @@ class StereoFolderSource implements StereoSource {
   readonly frames$: Observable<StereoFrame>;
   onDropped: (reason: SourceDropReason, count: number, side: StereoSide) => void = () => undefined;
   onUnpaired: (side: StereoSide, count: number) => void = () => undefined;
+  onLeftAlone: StereoSource['onLeftAlone'];
   readonly #events = new SourceEvents();
   readonly #options: StereoFolderOptions;
   readonly #pairCount: number;
@@ -121,7 +122,7 @@ class StereoFolderSource implements StereoSource {
       this.onUnpaired(side, count);
       report.add(side, count);
     };
-    return pairSides(sided$, onUnpaired);
+    return pairSides(sided$, { onUnpaired, onLeftAlone: this.onLeftAlone });
   }
 
   #lose({ side, fileName }: Item, fault: string): void {

@@ -4,8 +4,10 @@ import type { StereoSide } from '../../core/stereo-source.js';
 export interface StereoPairerOptions {
   /** Frames further apart than this are never a pair, microseconds. Below half the time between two frames, a frame has one partner at most. */
   readonly toleranceUs: number;
-  /** A frame of this side has no partner; it has been released. */
+  /** A frame of this side has no partner; it has been released, or goes to `onLeftAlone`. */
   readonly onUnpaired?: (side: StereoSide, count: number) => void;
+  /** Gets left frames without partner instead of their release, and owns them; called after `onUnpaired`. */
+  readonly onLeftAlone?: ((frame: Frame) => void) | undefined;
   /** The time that frames are paired by, microseconds, or undefined where a frame has none; presentation time where absent. */
   readonly timeUs?: (frame: Frame) => number | undefined;
   /**
@@ -33,6 +35,8 @@ interface Lane {
 }
 
 const DEFAULT_MAX_WAITING = 4;
+/** After so many left frames without any right one, the right camera is silent: nothing waits for it any more. */
+const SILENT_FRAMES = 8;
 /**
  * A clock that went back is usually followed by the other side's (a recording that starts again). After so many frames of both sides
  * without that it was one clock alone, and times are compared as they are. More than a pool holds, so that a side which lags behind
@@ -51,7 +55,10 @@ export class StereoPairer {
   readonly #maxWaiting: number;
   readonly #timeUs: (frame: Frame) => number | undefined;
   readonly #onUnpaired: (side: StereoSide, count: number) => void;
+  readonly #onLeftAlone: ((frame: Frame) => void) | undefined;
   readonly #emit: (pair: StereoFrame) => void;
+  /** Left frames since the last right one. */
+  #leftInARow = 0;
   readonly #lanes: Readonly<Record<StereoSide, Lane>> = { left: newLane('left'), right: newLane('right') };
 
   constructor(options: StereoPairerOptions, emit: (pair: StereoFrame) => void) {
@@ -59,6 +66,7 @@ export class StereoPairer {
     this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING;
     this.#timeUs = options.timeUs ?? (({ ptsUs }) => ptsUs);
     this.#onUnpaired = options.onUnpaired ?? (() => undefined);
+    this.#onLeftAlone = options.onLeftAlone;
     this.#emit = emit;
   }
 
@@ -70,10 +78,19 @@ export class StereoPairer {
       this.#abandon(side, frame);
       return;
     }
+    this.#leftInARow = side === 'left' ? this.#leftInARow + 1 : 0;
     this.#readClock(lane, timeUs);
     lane.waiting.push({ frame, timeUs, timeLine: lane.timeLine });
     this.#match();
     if (lane.waiting.length > this.#maxWaiting) this.#abandonOldest(lane);
+    if (side === 'left' && this.#isRightSilent()) this.giveUp(frame);
+  }
+
+  /** A left frame has waited long enough, and those before it: they have no partner. Nothing where it doesn't wait any more. */
+  giveUp(frame: Frame): void {
+    const { left } = this.#lanes;
+    const at = left.waiting.findIndex((waiting) => waiting.frame === frame);
+    for (let i = 0; i <= at; i += 1) this.#abandonOldest(left);
   }
 
   /** No more frames of this side will come. True once both sides have ended; nothing waits any more then. */
@@ -86,6 +103,11 @@ export class StereoPairer {
   /** Releases what waits, uncounted: nobody wants it any more. */
   clear(): void {
     for (const { waiting } of Object.values(this.#lanes)) for (const { frame } of waiting.splice(0)) frame.release();
+  }
+
+  /** Only who wants left frames alone wants them at once; the sides of a recording wait for each other. */
+  #isRightSilent(): boolean {
+    return this.#onLeftAlone !== undefined && this.#maxWaiting !== Infinity && this.#leftInARow > SILENT_FRAMES;
   }
 
   #readClock(lane: Lane, timeUs: number): void {
@@ -138,8 +160,9 @@ export class StereoPairer {
   }
 
   #abandon(side: StereoSide, frame: Frame): void {
-    frame.release();
     this.#onUnpaired(side, 1);
+    if (side === 'left' && this.#onLeftAlone) this.#onLeftAlone(frame);
+    else frame.release();
   }
 }
 
