@@ -1,6 +1,6 @@
 """Writes a trained network as ONNX and says what it costs: `export --checkpoint best.pt --out DIR`.
 
-`coarse.onnx` answers 8 and 16 cells a side and gives the features that `fine.onnx` goes on from. Pictures are `[1, 3, h, w]`, RGB, 0 to 255;
+`coarse.onnx` answers 8 and 16 cells a side and gives the features that `fine.onnx` goes on from. Pictures are `[1, 3, h, w]`, bytes, planes G, B, R;
 all else is what `geometry.constants_of` makes of a rig. `fine.onnx` computes the slabs, rows and columns of cells that it is given: `slabs` `[k]` are
 indices of 64ths of the range (four that follow each other, one block of a coarse cell after the other), `rows` `[k, y, h / 4]` and
 `columns` `[k, x, w / 4]` the rows and columns of matrices of the cells wanted in each, y and x multiples of 4. With all 64 it is the whole cube.
@@ -8,6 +8,7 @@ The latent decoder is one graph, `latent.onnx`.
 """
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -26,8 +27,11 @@ from geometry import Cube, Rig
 
 OPSET = 17
 COARSE_INPUTS = ["left", "right", "near_planes", "far_planes", "coarse_rows", "coarse_columns"]
-FEATURES = ["half", "quarter", "seen"]
-FINE_INPUTS = [*FEATURES, "fine_planes", "slabs", "rows", "columns"]
+FEATURES = ["half", "quarter", "seen", "whole"]
+FINE_INPUTS = [*FEATURES, "fine_planes", "distant_planes", "slabs", "rows", "columns"]
+FULL_ONLY = ("whole", "distant_planes")
+"""What a network of half pictures doesn't know."""
+GBR = [1, 2, 0]
 
 
 class CoarseGraph(nn.Module):
@@ -38,8 +42,16 @@ class CoarseGraph(nn.Module):
         self.coarse = trained.coarse
 
     def forward(self, left, right, near, far, rows, columns):
-        answers, _, features = self.coarse(left, right, near[None], far[None], rows[None], columns[None])
-        return (torch.sigmoid(answers[8])[0], torch.sigmoid(answers[16])[0], *features)
+        answers, _, features = self.coarse(left.float(), right.float(), near[None], far[None], rows[None], columns[None])
+        return (torch.sigmoid(answers[8])[0], torch.sigmoid(answers[16])[0], *(features if is_full(self) else features[:3]))
+
+
+def is_full(graph):
+    return isinstance(graph.coarse.extract.halve, nn.Sequential)
+
+
+def known(names, full):
+    return [name for name in names if full or name not in FULL_ONLY]
 
 
 class FineGraph(nn.Module):
@@ -47,8 +59,11 @@ class FineGraph(nn.Module):
         super().__init__()
         self.fine = trained.fine
 
-    def forward(self, half, quarter, seen, planes, slabs, rows, columns):
-        answers, _ = self.fine((half, quarter, seen), planes[None], slabs, rows[None], columns[None])
+    def forward(self, *inputs):
+        given = dict(zip(known(FINE_INPUTS, self.fine.distant_features is not None), inputs))
+        distant = given["distant_planes"][None] if "distant_planes" in given else None
+        features = tuple(given.get(name) for name in FEATURES)
+        answers, _ = self.fine(features, given["fine_planes"][None], distant, given["slabs"], given["rows"][None], given["columns"][None])
         return tuple(torch.sigmoid(answers[side])[0] for side in (16, 32, 64))
 
 
@@ -59,7 +74,7 @@ class LatentGraph(nn.Module):
 
     def forward(self, left, right, near, far, rows, columns):
         constants = {"near_planes": near[None], "far_planes": far[None], "coarse_rows": rows[None], "coarse_columns": columns[None]}
-        answers = self.trained(left, right, constants)["fine"]
+        answers = self.trained(left.float(), right.float(), constants)["fine"]
         return tuple(torch.sigmoid(answers[side])[0] for side in geometry.LEVELS)
 
 
@@ -72,20 +87,32 @@ def example_rig(size):
 def write(trained, settings, out):
     """@returns paths of the graphs written."""
     size = tuple(settings["size"])
+    trained = takes_gbr(trained)
     constants = {name: torch.from_numpy(value) for name, value in example_rig(size).items()}
-    pictures = [torch.zeros(1, 3, size[1], size[0]) for _ in range(2)]
+    pictures = [torch.zeros(1, 3, size[1], size[0], dtype=torch.uint8) for _ in range(2)]
     inputs = [*pictures, *(constants[name] for name in COARSE_INPUTS[2:])]
     out.mkdir(parents=True, exist_ok=True)
     if settings["decoder"] == "latent":
         return [export(LatentGraph(trained), inputs, COARSE_INPUTS, [f"cells{side}" for side in geometry.LEVELS], {}, out / "latent.onnx")]
     coarse = CoarseGraph(trained)
-    outputs = ["cells8", "cells16", *FEATURES]
+    full = is_full(trained)
+    outputs = ["cells8", "cells16", *known(FEATURES, full)]
     first = export(coarse, inputs, COARSE_INPUTS, outputs, {}, out / "coarse.onnx")
     with torch.no_grad():
         features = coarse(*inputs)[2:]
-    rest = [*features, *(constants[name] for name in FINE_INPUTS[3:])]
+    rest = [*features, *(constants[name] for name in known(FINE_INPUTS, full)[len(features) :])]
     free = {"slabs": {0: "k"}, "rows": {0: "k", 1: "y"}, "columns": {0: "k", 1: "x"}}
-    return [first, export(FineGraph(trained), rest, FINE_INPUTS, ["cells16", "cells32", "cells64"], free, out / "fine.onnx")]
+    return [first, export(FineGraph(trained), rest, known(FINE_INPUTS, full), ["cells16", "cells32", "cells64"], free, out / "fine.onnx")]
+
+
+def takes_gbr(trained):
+    """The same network for planes in the order of ffmpeg's `gbrp`, so that nobody has to move them."""
+    moved = copy.deepcopy(trained)
+    extract = moved.coarse.extract
+    first = extract.halve[0] if is_full(moved) else extract.to_half[0][0]
+    with torch.no_grad():
+        first.weight.copy_(first.weight[:, GBR])
+    return moved
 
 
 def export(module, inputs, input_names, output_names, free, path):
@@ -135,7 +162,7 @@ def session_of(model, threads):
 
 
 def zeros_for(session):
-    of_type = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+    of_type = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
     return {value.name: np.zeros([axis if isinstance(axis, int) else geometry.FINEST for axis in value.shape], of_type[value.type]) for value in session.get_inputs()}
 
 
@@ -147,13 +174,13 @@ class OnnxNet:
         self.sessions = {path.stem: session_of(str(path), threads) for path in paths}
 
     def coarse(self, left, right, constants):
-        pictures = [np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32) for picture in (left, right)]
+        pictures = [np.ascontiguousarray(picture[:, :, GBR].transpose(2, 0, 1)[None], dtype=np.uint8) for picture in (left, right)]
         given = dict(zip(COARSE_INPUTS, [*pictures, *(constants[name] for name in COARSE_INPUTS[2:])]))
         name = "latent" if "latent" in self.sessions else "coarse"
         return self.answer(name, given)
 
     def fine(self, features, constants):
-        return self.answer("fine", {name: features[name] if name in FEATURES else constants[name] for name in FINE_INPUTS})
+        return self.answer("fine", {name: features[name] if name in features else constants.get(name) for name in FINE_INPUTS})
 
     def answer(self, name, given):
         session = self.sessions[name]
@@ -174,7 +201,7 @@ class OnnxNet:
 def measure(found, size, repeats):
     """Median milliseconds of the coarse graph alone and of all, with the pictures already in memory, and of CPU for all."""
     random = np.random.default_rng(1)
-    pictures = [random.integers(0, 256, (size[1], size[0], 3)).astype(np.float32) for _ in range(2)]
+    pictures = [random.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8) for _ in range(2)]
     constants = example_rig(size)
     times = {"coarse": [], "all": [], "cpu": []}
     for repeat in range(repeats + 3):

@@ -37,6 +37,10 @@ class Residual(nn.Module):
         return F.relu(x + self.norm(self.conv(x)))
 
 
+MEAN_LIGHT = -0.3
+"""Of pictures as the extractor's first layer sees them; a guess is enough."""
+
+
 class Extractor(nn.Module):
     """Of either camera. Dense 3x3 convolutions: quicker to train and to run on a CPU than separable ones of the same quality."""
 
@@ -48,9 +52,11 @@ class Extractor(nn.Module):
         self.to_eighth = nn.Sequential(block(32, 48, 2), Residual(48))
 
     def forward(self, picture):
-        half = self.to_half(self.halve(picture / 64 - 2))
+        """Features at strides 1 (of a full picture's half), 2, 4 and 8."""
+        whole = self.halve(picture / 64 - 2)
+        half = self.to_half(whole)
         quarter = self.to_quarter(half)
-        return half, quarter, self.to_eighth(quarter)
+        return whole, half, quarter, self.to_eighth(quarter)
 
 
 def match(left, right, planes):
@@ -61,12 +67,22 @@ def match(left, right, planes):
     the right picture it is 0.
     """
     with torch.autocast("cpu", enabled=False):
-        left, right = (F.normalize(side.float(), dim=1) for side in (left, right))
-        return (at_disparities(left, right, int(planes.shape[1])) @ planes.flip(1)[:, None]).permute(0, 3, 1, 2)
+        steps = at_disparities(left, right, int(planes.shape[1]))
+        return (steps @ planes.flip(1)[:, None]).permute(0, 3, 1, 2)
+
+
+def match_distant(left, right, planes):
+    """`match` of features that lie twice as close along rows as the result does: half a step of disparity more exact."""
+    with torch.autocast("cpu", enabled=False):
+        steps = at_disparities(left, right, int(planes.shape[1]))
+        pairs, height, width, disparities = (int(length) for length in steps.shape)
+        mean_of_two = planes.flip(1).repeat(1, 2, 1) / 2
+        return (steps.reshape(pairs, height, width // 2, 2 * disparities) @ mean_of_two[:, None]).permute(0, 3, 1, 2)
 
 
 def at_disparities(left, right, disparities):
-    """Products of features `[b, c, h, w]` at whole disparities, widest first: `[b, h, w, disparities]`."""
+    """Cosines of features `[b, c, h, w]` at whole disparities, widest first: `[b, h, w, disparities]`."""
+    left, right = (F.normalize(side.float(), dim=1) for side in (left, right))
     pairs, channels, height, width = (int(length) for length in left.shape)
     count = -(-width // BLOCK)
     block = -(-width // count)
@@ -138,6 +154,14 @@ class DepthHead(nn.Module):
         return (self.head(features) + self.skip(matching)).float()
 
 
+def shares_of(logits):
+    """Softmax over slabs. In a graph in its parts: ONNX Runtime's own along this axis takes thrice the time."""
+    if not torch.jit.is_tracing():
+        return F.softmax(logits, dim=1)
+    powers = torch.exp(logits - logits.amax(1, keepdim=True))
+    return powers / powers.sum(1, keepdim=True)
+
+
 class Cells(nn.Module):
     """From a distribution over slabs along rays to the rates of cells."""
 
@@ -147,7 +171,7 @@ class Cells(nn.Module):
 
     def forward(self, logits, slabs, rows, columns):
         with torch.autocast("cpu", enabled=False):
-            seen = F.softmax(logits, dim=1)[:, :-1] * torch.exp(self.log_gain)[None, :, None, None]
+            seen = shares_of(logits)[:, :-1] * torch.exp(self.log_gain)[None, :, None, None]
             if slabs is not None:
                 seen = seen.index_select(1, slabs)
             return rows @ seen @ columns.transpose(2, 3)
@@ -187,7 +211,7 @@ class Coarse(nn.Module):
 
     def forward(self, left, right, near_planes, far_planes, rows, columns):
         pairs = left.shape[0]
-        half, quarter, eighth = self.extract(torch.cat([left, right]))
+        whole, half, quarter, eighth = self.extract(torch.cat([left, right]))
         near, far = match(eighth[:pairs], eighth[pairs:], near_planes), match(quarter[:pairs], quarter[pairs:], far_planes)
         joined = self.join(torch.cat([self.narrow(far), near, eighth[:pairs]], 1))
         context = F.interpolate(self.up(self.down(joined)), scale_factor=2.0, mode="nearest")
@@ -195,7 +219,7 @@ class Coarse(nn.Module):
         logits = self.depth(seen, F.max_pool2d(far, 2))
         rates = add_up_slabs(self.cells(logits, None, rows, columns))
         answers = {16: self.levels["16"](rates), 8: self.levels["8"](add_up(rates, 2))}
-        return answers, logits, (half, quarter, seen)
+        return answers, logits, (half, quarter, seen, whole)
 
 
 def add_up_slabs(rates):
@@ -205,8 +229,12 @@ def add_up_slabs(rates):
 
 
 class Fine(nn.Module):
-    def __init__(self, planes_to_slabs):
+    """With full pictures, distant planes are matched at twice the columns too: there a cell's length is a fraction of a step."""
+
+    def __init__(self, is_full, planes_to_slabs):
         super().__init__()
+        self.distant_features = nn.Sequential(block(12, 16, (2, 1)), nn.Conv2d(16, 16, 1)) if is_full else None
+        self.distant_gain = nn.Parameter(torch.ones(())) if is_full else None
         self.lower = nn.Conv2d(32, 16, 1, bias=False)
         self.match_features = nn.Sequential(block(16, 16), nn.Conv2d(16, 16, 1))
         self.narrow = nn.Conv2d(FINE_PLANES, 64, 3, 2, 1, bias=False)
@@ -218,11 +246,14 @@ class Fine(nn.Module):
         self.cells = Cells(64)
         self.levels = nn.ModuleDict({"16": Level(), "32": Level(), "64": Level()})
 
-    def forward(self, features, fine_planes, slabs, rows, columns):
-        half, quarter, seen = features
+    def forward(self, features, fine_planes, distant_planes, slabs, rows, columns):
+        half, quarter, seen, whole = features
         pairs = seen.shape[0]
         matched = self.match_features(half + twice(self.lower(quarter)))
         planes = match(matched[:pairs], matched[pairs:], fine_planes)
+        if self.distant_features is not None:
+            distant = self.distant_features(whole)
+            planes = planes + self.distant_gain * match_distant(distant[:pairs], distant[pairs:], distant_planes)
         joined = F.relu(self.norm(self.narrow(planes) + twice(self.context(seen)) + self.look(quarter[:pairs])))
         logits = self.depth(self.out(joined), F.max_pool2d(planes, 2))
         rates = self.cells(logits, slabs, rows, columns)
@@ -239,12 +270,12 @@ class FrustumNet(nn.Module):
     def __init__(self, is_full=False, coarse_matrix=None, fine_matrix=None):
         super().__init__()
         self.coarse = Coarse(is_full, np.eye(COARSE_PLANES, dtype=np.float32) if coarse_matrix is None else coarse_matrix)
-        self.fine = Fine(np.eye(FINE_PLANES, dtype=np.float32) if fine_matrix is None else fine_matrix)
+        self.fine = Fine(is_full, np.eye(FINE_PLANES, dtype=np.float32) if fine_matrix is None else fine_matrix)
 
     def forward(self, left, right, constants):
         c = constants
         coarse, coarse_depth, features = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
-        fine, fine_depth = self.fine(features, c["fine_planes"], None, c["rows"], c["columns"])
+        fine, fine_depth = self.fine(features, c["fine_planes"], c["distant_planes"], None, c["rows"], c["columns"])
         return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth, 64: fine_depth}}
 
 
@@ -263,13 +294,32 @@ class LatentNet(nn.Module):
 
     def forward(self, left, right, constants):
         c = constants
-        coarse, coarse_depth, (_, _, seen) = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
+        coarse, coarse_depth, (_, _, seen, _) = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
         cells = self.latent(self.squeeze(seen).flatten(1)).view(-1, 64, 4, 4, 4)
         fine = {}
         for side, grow, head in zip((8, 16, 32, 64), self.grow, self.heads):
             cells = grow(cells)
             fine[side] = head(cells)[:, 0].float()
         return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth}}
+
+
+@torch.no_grad()
+def begin_full(full, half):
+    """Lets a network of full pictures begin as one of half pictures that has learnt: its new first layer halves, at the start, and its distant matching is faint."""
+    known = half.state_dict()
+    first = "coarse.extract.to_half.0.0.weight"
+    learnt = known.pop(first)
+    full.load_state_dict(known, strict=False)
+    weight = full.state_dict()[first]
+    weight.mul_(0.1)
+    weight[:, :3], weight[:, 3:6] = learnt, -learnt  # what is above zero and what is below it are channels of their own
+    conv, norm, _ = full.coarse.extract.halve
+    for colour in range(3):
+        for channel, sign in ((colour, 1), (colour + 3, -1)):
+            conv.weight[channel] = 0
+            conv.weight[channel, colour, 1:, 1:] = sign / 4
+            norm.weight[channel], norm.bias[channel] = 1.0, sign * MEAN_LIGHT
+    full.fine.distant_gain.fill_(0.1)
 
 
 NETS = {"frustum": FrustumNet, "latent": LatentNet}

@@ -29,6 +29,7 @@ def parse(arguments):
     parser.add_argument("--hours", type=float, default=2.0, help="how long to train; the learning rate ends with it (2)")
     parser.add_argument("--steps", type=int, help="how many steps instead of how long: the same run each time")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="with --input full: begin as this network of half pictures")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, default=4, help="pairs a step (4)")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (0.002)")
@@ -43,6 +44,8 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.hours <= 0 or (options.steps is not None and options.steps <= 0) or options.batch < 1:
         parser.error("--hours, --steps and --batch have to be above 0")
+    if options.begin_with and options.resume:
+        parser.error("--begin-with is for the beginning, and --resume goes on")
     return options
 
 
@@ -74,6 +77,14 @@ def make_net(options, example):
     if options.decoder == "latent":
         return net.LatentNet(half != size, *matrices, size=half)
     return net.FrustumNet(half != size, *matrices)
+
+
+def begin_with(made, options):
+    """@raises SetError where the checkpoint is of another kind of network."""
+    half, settings = load_net(options.begin_with)
+    if settings["decoder"] != "frustum" or settings["planes"] != options.planes or data.halved(options.size) != tuple(settings["size"]):
+        raise data.SetError(f"{options.begin_with} is no network of half the pictures: {json.dumps(settings)}")
+    net.begin_full(made, half)
 
 
 def settings_of(options):
@@ -108,6 +119,8 @@ class Run:
         self.validation.pairs = spread(self.validation.pairs, options.validate_pairs)
         torch.manual_seed(options.seed)
         self.net = make_net(options, self.train.pairs[0])
+        if options.begin_with:
+            begin_with(self.net, options)
         if options.decoder == "frustum":  # 3-D layers know no such order
             self.net.to(memory_format=torch.channels_last)
         self.average = checkpoints.Average(self.net, 0.998)

@@ -100,7 +100,8 @@ class Net(unittest.TestCase):
         for width, disparities in ((20, 7), (5, 9), (50, 16), (110, 48)):
             left, right = (torch.randn((2, 4, 3, width), generator=random, requires_grad=True) for _ in range(2))
             slope = torch.randn((2, 3, width, disparities), generator=random)
-            one = lambda d: torch.cat([torch.zeros(2, 3, min(d, width)), (left[..., d:] * right[..., : max(0, width - d)]).sum(1)], 2)
+            l, r = (torch.nn.functional.normalize(side, dim=1) for side in (left, right))
+            one = lambda d: torch.cat([torch.zeros(2, 3, min(d, width)), (l[..., d:] * r[..., : max(0, width - d)]).sum(1)], 2)
             singly = torch.stack([one(d) for d in range(disparities - 1, -1, -1)], 3)
             for learns in (True, False):
                 with torch.set_grad_enabled(learns):
