@@ -4,6 +4,7 @@ import { BLOCKS_A_SIDE, childCount, childrenOf } from '../protocol/octree-cells.
 
 /** Blocks of the coarsest level. */
 const BLOCKS = BLOCKS_A_SIDE ** 3;
+const ALL_BLOCKS: readonly number[] = Array.from({ length: BLOCKS }, (_, i) => i);
 const LEVELS: readonly number[] = [8, 16, 32, 64] satisfies readonly OccupancyMessage['level'][];
 
 /** Occupied cells of one level, in ascending order of their indices. */
@@ -42,6 +43,7 @@ interface Block {
 export class OccupancyDecoder {
   #blocks = new Map<number, Block>();
   #last: Pick<OccupancyMessage, 'epoch' | 'update' | 'level' | 'grid'> | undefined;
+  #changed: readonly number[] = [];
 
   /** False until the first keyframe, and from a missed update to the next keyframe. */
   get isReady(): boolean {
@@ -53,10 +55,16 @@ export class OccupancyDecoder {
     return this.#last?.level;
   }
 
+  /** Cells a side of the coarsest level whose content the newest update may have changed: after a keyframe all of them. For who draws only what is new. */
+  get changedBlocks(): readonly number[] {
+    return this.#changed;
+  }
+
   /** Forgets everything: after a connection was made anew. */
   reset(): void {
     this.#last = undefined;
     this.#blocks = new Map();
+    this.#changed = ALL_BLOCKS;
   }
 
   /**
@@ -75,6 +83,7 @@ export class OccupancyDecoder {
     this.#blocks = blocks;
     const { epoch, update, level, grid } = message;
     this.#last = { epoch, update, level, grid };
+    if (message.kind === 'delta') this.#changed = [...changed.keys(), ...(message.cleared === undefined ? [] : indicesOf(message.cleared))];
     return true;
   }
 
@@ -88,11 +97,27 @@ export class OccupancyDecoder {
    * @throws RangeError where nothing is known yet (`isReady`), or not at this level.
    */
   voxels(side: number | undefined = this.#last?.level): OccupiedVoxels {
+    const last = this.#known(side);
+    const { cells, confidence } = ordered(this.#read(last.side), last.side === last.level);
+    const sizeM = last.grid.range_m / last.side;
+    return { side: last.side, sizeM, cells, centresM: centresOf(cells, last.side, sizeM, last.grid.bottom_m - last.grid.range_m), ...(confidence && { confidence }) };
+  }
+
+  /**
+   * Occupied cells within one block, `x + side * (y + side * z)` in the whole cube, in no particular order.
+   *
+   * @throws RangeError as `voxels`.
+   */
+  cellsIn(block: number, side: number | undefined = this.#last?.level): readonly number[] {
+    const last = this.#known(side);
+    const masks = this.#blocks.get(block)?.masks;
+    return masks === undefined ? [] : cellsOf(block, masks, last.side);
+  }
+
+  #known(side: number | undefined): Pick<OccupancyMessage, 'level' | 'grid'> & { readonly side: number } {
     const last = this.#last;
     if (last === undefined || side === undefined || !LEVELS.includes(side) || side > last.level) throw new RangeError(`Expected a level that is known, found ${String(side)} where the finest is ${String(last?.level)}.`);
-    const { cells, confidence } = ordered(this.#read(side), side === last.level);
-    const sizeM = last.grid.range_m / side;
-    return { side, sizeM, cells, centresM: centresOf(cells, side, sizeM, last.grid.bottom_m - last.grid.range_m), ...(confidence && { confidence }) };
+    return { ...last, side };
   }
 
   #read(side: number): { cells: number[]; confidence: number[] } {

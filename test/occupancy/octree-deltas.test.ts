@@ -67,6 +67,25 @@ describe('a client', () => {
     );
   });
 
+  test('that draws only the blocks that changed has drawn the very cells of each frame', () => {
+    fc.assert(
+      fc.property(fc.array(occupied, { minLength: 1, maxLength: 6 }), fc.integer({ min: 1, max: 4 }), (frames, keyframeEvery) => {
+        const deltas = new OctreeDeltas({ keyframeEvery });
+        const decoder = new OccupancyDecoder();
+        const drawn = new Map<number, readonly number[]>();
+        for (const frame of frames) {
+          const message = sent(deltas, frame);
+          decoder.follow(message);
+          for (const block of decoder.changedBlocks) drawn.set(block, decoder.cellsIn(block));
+          expect(Uint32Array.from([...drawn.values()].flat()).sort()).toEqual(frame.cells.at(-1));
+          if (message.kind === 'keyframe') expect(decoder.changedBlocks).toHaveLength(512);
+        }
+        expect(() => decoder.cellsIn(0, 12)).toThrow(RangeError);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   test('that missed an update says so and waits for a keyframe', () => {
     const deltas = new OctreeDeltas();
     const decoder = new OccupancyDecoder();

@@ -24,6 +24,15 @@ export function count(number) {
   return number.toLocaleString('en');
 }
 
+/** 0.42 m, 4.3 m, 32 m. */
+export function metres(m) {
+  return `${Number(m.toFixed(m < 1 ? 2 : 1))} m`;
+}
+
+export function degrees(deg) {
+  return `${Math.round(deg)}°`;
+}
+
 /** `replaced_by_newer` is read as words. */
 export function words(identifier) {
   return identifier.replaceAll('_', ' ');

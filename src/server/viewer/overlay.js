@@ -1,4 +1,5 @@
 import { classColor, trackColor } from './colors.js';
+import { metres } from './format.js';
 
 /** Dashes of a box that was found only after a patch was taken out, CSS pixels. */
 const RECOVERED_DASH = [9, 5];
@@ -6,6 +7,11 @@ const RECOVERED_DASH = [9, 5];
 const KEPT_DASH = [5, 4];
 /** Of a followed object that was not found, where it is expected. */
 const COASTED_DASH = [2, 4];
+/** Of something solid that no box shows. */
+const VOLUME_DASH = [2, 3];
+const VOLUME_COLOR = '#f2b84b';
+/** More than these would hide the picture; the nearest ones come first. */
+const MOST_VOLUMES = 12;
 /** How a frame's boxes came about where the model didn't see it. */
 const KEPT = new Set(['reused', 'moved']);
 
@@ -30,13 +36,30 @@ function dashOf({ coasted, guard }, redundancy) {
   return KEPT.has(redundancy?.action) ? KEPT_DASH : [];
 }
 
-function boxColor({ track_id: trackId, track_state: state, category_id: categoryId }) {
+/** Of a followed object its own, of any other that of its class. */
+export function boxColor({ track_id: trackId, track_state: state, category_id: categoryId }) {
   return state === 'confirmed' ? trackColor(trackId) : classColor(categoryId);
 }
 
-function boxText({ label, score, guard, coasted, track_id: trackId, track_state: state }) {
+function boxText({ label, score, guard, coasted, track_id: trackId, track_state: state, distance_m: distanceM, has_volume: hasVolume }) {
   if (coasted) return `${trackId} ${label} not seen`;
-  return `${state === 'confirmed' ? `${trackId} ` : ''}${label} ${Math.round(score * 100)}%${guard === 'recovered' ? ' recovered' : ''}`;
+  return `${state === 'confirmed' ? `${trackId} ` : ''}${label} ${Math.round(score * 100)}%${guard === 'recovered' ? ' recovered' : ''}${depthText(distanceM, hasVolume)}`;
+}
+
+function depthText(distanceM, hasVolume) {
+  if (distanceM !== undefined) return ` · ${metres(distanceM)}`;
+  return hasVolume === false ? ' · nothing solid' : '';
+}
+
+/**
+ * Draws what is solid and in no box, dotted.
+ *
+ * @returns {object[]} what `drawPlates` writes at them, the nearest first
+ */
+export function drawVolumes(context, { volumes = [] }, place, pixelRatio) {
+  const boxes = volumes.slice(0, MOST_VOLUMES).map(({ bbox, distance_m: distanceM }) => ({ ...toScreen(bbox, place), color: VOLUME_COLOR, text: `solid ${metres(distanceM)}` }));
+  for (const box of [...boxes].reverse()) strokeBox(context, box, pixelRatio, VOLUME_DASH);
+  return boxes;
 }
 
 /** Whole device pixels, so that lines are crisp. */

@@ -1,5 +1,5 @@
 import { drawGuard } from './guard-overlay.js';
-import { drawBoxes, drawPlates } from './overlay.js';
+import { drawBoxes, drawPlates, drawVolumes } from './overlay.js';
 import { Trails } from './trails.js';
 
 /** Frames whose boxes wait for their picture. Pictures are some tens of milliseconds behind the results. */
@@ -94,8 +94,9 @@ export class Screen {
     if (!this.#showBoxes) return;
     const { regions, suppressed } = guard ? drawGuard(context, this.#shown, place, devicePixelRatio) : { regions: [], suppressed: [] };
     this.#trails.draw(context, place, devicePixelRatio);
+    const volumes = drawVolumes(context, this.#shown, place, devicePixelRatio);
     const boxes = drawBoxes(context, this.#shown, place, devicePixelRatio);
     // Where there is no room for all, it says what is there rather than what isn't.
-    drawPlates(context, [...regions, ...boxes, ...suppressed], place, devicePixelRatio);
+    drawPlates(context, [...regions, ...boxes, ...suppressed, ...volumes], place, devicePixelRatio);
   }
 }

@@ -1,6 +1,7 @@
 import { stageColor } from './colors.js';
 import { count, duration, guardSummary, milliseconds, sparedShare, summary, words } from './format.js';
 import { Screen } from './screen.js';
+import { SpacePanel } from './space-panel.js';
 import { StageChart } from './stage-chart.js';
 
 const STATE_TEXT = {
@@ -26,6 +27,7 @@ export class StreamCard {
   #parts;
   #screen;
   #chart;
+  #space;
   #event;
   #eventAtMs = 0;
   #shown;
@@ -43,6 +45,7 @@ export class StreamCard {
     this.#parts.screen.setAttribute('aria-label', `Picture of ${name}`);
     this.#screen = new Screen(this.#parts.screen, (frame) => this.#onShown(frame));
     this.#chart = new StageChart(this.#parts.chart);
+    this.#space = new SpacePanel(this.#parts.space);
     this.#parts.enlarge.addEventListener('click', () => {
       const isEnlarged = this.element.classList.toggle('enlarged');
       this.#parts.enlarge.setAttribute('aria-pressed', String(isEnlarged));
@@ -51,7 +54,8 @@ export class StreamCard {
     this.#drawStats();
   }
 
-  about({ source_kind, location, model }) {
+  about({ source_kind, location, model, occupancy }) {
+    if (occupancy) void this.#space.about(occupancy);
     this.#parts.about.textContent = [model, source_kind, location].filter(Boolean).join(' · ');
     this.#parts.about.title = this.#parts.about.textContent;
   }
@@ -67,6 +71,7 @@ export class StreamCard {
 
   set isPaused(value) {
     this.#isPaused = value;
+    this.#space.isPaused = value;
   }
 
   event(event) {
@@ -79,6 +84,11 @@ export class StreamCard {
     this.#latest = frame;
     this.#chart.add(frame);
     if (!this.#isPaused) this.#screen.frame(frame);
+    this.#space.frame(frame);
+  }
+
+  occupancy(message) {
+    this.#space.occupancy(message);
   }
 
   picture(picture) {
@@ -99,12 +109,14 @@ export class StreamCard {
   /** Counters begin again with a new connection: the server may be a new one. */
   restart() {
     this.#lost.clear();
+    this.#space.restart();
   }
 
   /** What changes with time: ages, countdowns, the chart. */
   tick() {
     this.#drawReadings();
     this.#drawState();
+    this.#space.tick();
     if (!this.#isPaused) this.#chart.draw();
   }
 
@@ -139,8 +151,9 @@ export class StreamCard {
   }
 
   /** What the lines of boxes mean, for a stream that has more than one kind. */
-  #drawKey({ redundancy, detections }) {
-    const { 'known-line': line, 'kept-key': kept, 'track-key': track } = this.#parts;
+  #drawKey({ redundancy, detections, volumes }) {
+    const { 'known-line': line, 'kept-key': kept, 'track-key': track, 'volume-key': volume } = this.#parts;
+    if (volumes && volume.hidden) volume.hidden = line.hidden = false;
     if (redundancy && kept.hidden) kept.hidden = line.hidden = false;
     if (track.hidden && detections.some(({ track_state: state }) => state === 'confirmed')) track.hidden = line.hidden = false;
   }
@@ -281,6 +294,6 @@ function element(tag, properties) {
 }
 
 function partsOf(card) {
-  const names = ['name', 'badge', 'about', 'enlarge', 'screen', 'notice', 'latency', 'age', 'fps', 'found', 'chart', 'times', 'drops', 'drop-share', 'guard-line', 'guard', 'point-line', 'point', 'spared-line', 'spared', 'known-line', 'kept-key', 'track-key'];
+  const names = ['name', 'badge', 'about', 'enlarge', 'screen', 'notice', 'latency', 'age', 'fps', 'found', 'chart', 'times', 'drops', 'drop-share', 'guard-line', 'guard', 'point-line', 'point', 'spared-line', 'spared', 'known-line', 'kept-key', 'track-key', 'volume-key', 'space'];
   return Object.fromEntries(names.map((name) => [name, card.querySelector(`.${name}`)]));
 }

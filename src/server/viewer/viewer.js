@@ -15,14 +15,20 @@ function start() {
   const token = readToken();
   client = connect(new URL('/', location.href).href, {
     ...(token ? { token } : {}),
-    preview: !document.hidden,
+    ...wanted(),
     onState: enter,
     onFrame: (frame) => cardOf(frame.stream).frame(frame),
+    onOccupancy: (message) => cardOf(message.stream).occupancy(message),
     onPreview: (picture) => cardOf(picture.stream).picture(picture),
     onEvent: (event) => cardOf(event.stream).event(event),
     onStats: (stats) => cardOf(stats.stream).stats(stats),
     onDropped: (dropped) => cardOf(dropped.stream).dropped(dropped),
   });
+}
+
+/** A page that nobody sees needs no pictures and no space. */
+function wanted() {
+  return { preview: !document.hidden, occupancy: !document.hidden };
 }
 
 function enter(next) {
@@ -131,8 +137,7 @@ function toggle(id, key) {
 toggle('toggle-boxes', 'showBoxes');
 toggle('toggle-pause', 'isPaused');
 
-// A page that nobody sees needs no pictures.
-document.addEventListener('visibilitychange', () => client?.subscribe({ preview: !document.hidden }));
+document.addEventListener('visibilitychange', () => client?.subscribe(wanted()));
 
 setInterval(() => {
   drawConnection();
