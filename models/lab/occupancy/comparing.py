@@ -24,10 +24,6 @@ SETTINGS = [
 ]
 """What semi-global matching may choose from, for each set on pairs of that very set: that is more than the network gets. All else is fixed: P1 and
 P2 as OpenCV's own sample has them, uniqueness 10 %, left-right difference 1, speckles of 100 pixels."""
-THRESHOLDS = tuple(np.arange(0.2, 0.81, 0.05).round(2).tolist())
-"""What the network may choose from, level by level, on the tuning pairs alone."""
-SOURCES = ("coarse", "fine")
-"""Which part of the network may answer a level that both do."""
 
 
 def matcher_of(mode, disparities, size):
@@ -70,31 +66,27 @@ def mean_over_levels(cells, truth, judged):
 
 
 class Network:
-    """The exported network at a size of its own."""
+    """A published network, see `publish`: its graphs, and the rules of its manifest."""
 
-    def __init__(self, folder, size, planes, threads):
-        self.net, self.size, self.planes = OnnxNet(folder, threads), size, planes
-        self.thresholds = dict.fromkeys(LEVELS, 0.5)
-        self.sources = dict.fromkeys(LEVELS, "fine")
-
-    def probabilities(self, sample):
-        """By part and level; and milliseconds, with scaling the pictures."""
-        constants = geometry.constants_of(sample.rig.scaled(*data.halved(self.size)), sample.cube, self.planes)
-        began = time.perf_counter()
-        left, right = (cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA) for picture in (sample.left, sample.right))
-        found = self.net(left, right, constants)
-        return found, 1000 * (time.perf_counter() - began)
-
-    def tune(self, samples):
-        found = [(self.probabilities(sample)[0], truth) for sample, truth, _ in samples]
-        for side in LEVELS:
-            choices = [(source, cut) for source in SOURCES if side in found[0][0].get(source, {}) for cut in THRESHOLDS]
-            iou = lambda source, cut: scoring.mean_iou([scoring.overlap(cells[source][side] > cut, truth[side]) for cells, truth in found])
-            self.sources[side], self.thresholds[side] = max(choices, key=lambda choice: iou(*choice))
+    def __init__(self, folder, threads):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        self.net, self.planes = OnnxNet(folder, threads), manifest["planes"]
+        self.size = (manifest["input"]["width"], manifest["input"]["height"])
+        self.rules = {int(side): rule for side, rule in manifest["levels"]["all"].items()}
 
     def __call__(self, sample):
-        found, ms = self.probabilities(sample)
-        return {side: found[self.sources[side]][side] > self.thresholds[side] for side in LEVELS}, ms
+        """Cells by level; and milliseconds, with scaling the pictures."""
+        found, ms = probabilities_of(self.net, sample, self.size, self.planes)
+        return {side: found[rule["source"]][side] > rule["above"] for side, rule in self.rules.items()}, ms
+
+
+def probabilities_of(graphs, sample, size, planes):
+    """Of one pair by answer ("fine16" and so on; `OnnxNet` says which levels each tells); and milliseconds, with scaling the pictures."""
+    constants = geometry.constants_of(sample.rig.scaled(*data.halved(size)), sample.cube, planes)
+    began = time.perf_counter()
+    left, right = (cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (sample.left, sample.right))
+    found = graphs(left, right, constants)
+    return found, 1000 * (time.perf_counter() - began)
 
 
 def matching(mode, setting):
@@ -131,12 +123,8 @@ def score(method, pairs):
 
 def compare(options):
     sets = {folder: training.spread(data.list_pairs(folder), options.limit or 10**9) for folder in options.data}
-    tuning = [pair for folder in options.tune for pair in training.spread(data.list_pairs(folder), options.tune_pairs)]
-    settings = json.loads((options.onnx / "settings.json").read_text())
-    network = Network(options.onnx, tuple(settings["size"]), settings["planes"], options.threads)
-    network.tune(list(read(tuning)))
-    results = {Path(folder).name: compare_on(pairs, network, options.tune_pairs) for folder, pairs in sets.items()}
-    return {"tunedOn": {"sets": [Path(folder).name for folder in options.tune], "n": len(tuning)}, "thresholds": network.thresholds, "sources": network.sources, "sets": results}
+    network = Network(options.model, options.threads)
+    return {"rules": network.rules, "sets": {Path(folder).name: compare_on(pairs, network, options.tune_pairs) for folder, pairs in sets.items()}}
 
 
 def compare_on(pairs, network, tune_pairs):
@@ -158,24 +146,20 @@ def table_of(report):
             chamfer = " / ".join(f"{found['chamferM'][side]:.2f}" for side in LEVELS)
             lines.append(f"| {name} | {found['n']} | {method} | {iou} | {'' if method == 'network' else ratio} | {chamfer} | {found['ms']:.0f} |")
     settings = [f"{name}: {method} {json.dumps(found['setting'])}" for name, methods in report["sets"].items() for method, found in methods.items() if "setting" in found]
-    tuned = report["tunedOn"]
-    levels = ", ".join(f"{side} {report['sources'][side]} above {report['thresholds'][side]}" for side in LEVELS)
-    told = f"Network: {levels}; chosen on {tuned['n']} pairs of {', '.join(tuned['sets'])}."
-    return "\n".join([*lines, "", told, "Matching, each at its best on the set itself:", *settings])
+    return "\n".join([*lines, "", "Matching, each at its best on the set itself:", *settings])
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="compare", description="Occupied cells of a network and of OpenCV's StereoSGBM against the same truth.")
     parser.add_argument("--data", nargs="+", required=True, metavar="DIR", help="sets to compare on, one a recipe")
-    parser.add_argument("--tune", nargs="+", required=True, metavar="DIR", help="sets like those trained on: the network's thresholds are chosen there")
-    parser.add_argument("--onnx", type=Path, required=True, metavar="DIR", help="what export wrote")
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="what publish wrote")
     parser.add_argument("--limit", type=int, help="pairs of each set at most")
-    parser.add_argument("--tune-pairs", type=int, default=16, help="of each of these, and of each compared set for the matching's settings (16)")
+    parser.add_argument("--tune-pairs", type=int, default=16, help="pairs of each set that the matching's settings are chosen on (16)")
     parser.add_argument("--threads", type=int, default=2, help="(2)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    if not (options.onnx / "settings.json").is_file():
-        parser.error(f"{options.onnx} has no settings.json: export writes it")
+    if not (options.model / "manifest.json").is_file():
+        parser.error(f"{options.model} has no manifest.json: publish writes it")
     return options
 
 

@@ -189,13 +189,15 @@ class OnnxNet:
         return dict(zip(names, session.run(names, {key: value for key, value in given.items() if key in wanted})))
 
     def __call__(self, left, right, constants):
-        """By part, "coarse" and "fine", and level. "fine" of 8 is where any of its 16 is."""
+        """By answer ("coarse8", "coarse16", "fine16", "fine32", "fine64") and the levels that it tells: 16 cells a side also tell 8, the most probable of each eight."""
         found = self.coarse(left, right, constants)
         if "fine" not in self.sessions:
-            return {"fine": {side: found[f"cells{side}"] for side in geometry.LEVELS}}
+            return {f"fine{side}": {side: found[f"cells{side}"]} for side in geometry.LEVELS}
         fine = self.fine(found, constants)
-        pooled = fine["cells16"].reshape(8, 2, 8, 2, 8, 2).max(axis=(1, 3, 5))
-        return {"coarse": {side: found[f"cells{side}"] for side in (8, 16)}, "fine": {8: pooled, **{side: fine[f"cells{side}"] for side in (16, 32, 64)}}}
+        answers = {"coarse8": {8: found["cells8"]}, **{f"fine{side}": {side: fine[f"cells{side}"]} for side in (32, 64)}}
+        for name, cells in (("coarse16", found["cells16"]), ("fine16", fine["cells16"])):
+            answers[name] = {16: cells, 8: cells.reshape(8, 2, 8, 2, 8, 2).max(axis=(1, 3, 5))}
+        return answers
 
 
 def measure(found, size, repeats):

@@ -1,5 +1,6 @@
 """Run by `python3 -m unittest discover -s models/lab/occupancy/tests`."""
 
+import hashlib
 import io
 import json
 import sys
@@ -23,6 +24,7 @@ import data
 import export
 import geometry
 import net
+import publishing
 import scoring
 import training
 from geometry import Cube, Rig
@@ -224,13 +226,13 @@ class Training(WithSet):
             warnings.simplefilter("ignore")
             export.write(trained, settings, out)
         prepared = data.prepare(data.list_pairs(self.set)[1], (WIDTH, HEIGHT), "voxel")
-        found = export.OnnxNet(out, 1)(prepared.left, prepared.right, prepared.constants)["fine"]
+        found = export.OnnxNet(out, 1)(prepared.left, prepared.right, prepared.constants)
         batch = data.collate([data.tensors_of(prepared, None)])
         with torch.no_grad():
             expected = trained(batch["left"], batch["right"], batch["constants"])["fine"]
         for side in (16, 32, 64):
-            np.testing.assert_allclose(found[side], torch.sigmoid(expected[side])[0], atol=2e-4)
-        self.assertGreater(float(found[64].std()), 0)
+            np.testing.assert_allclose(found[f"fine{side}"][side], torch.sigmoid(expected[side])[0], atol=2e-4)
+        self.assertGreater(float(found["fine64"][64].std()), 0)
 
     def test_some_cells_alone_are_the_same_as_among_all(self):
         out = self.root / "strips"
@@ -257,6 +259,39 @@ class Comparing(WithSet):
         self.assertEqual(comparing.mean_over_levels(exact, *samples[0][1:]), 1)
         found, _ = comparing.matched(samples[0][0], comparing.MODES["sgbm-full"], 32, 5)
         self.assertGreater(comparing.mean_over_levels(comparing.cells_of(found, samples[0][0], 1), *samples[0][1:]), 0.3)
+
+
+class Publishing(WithSet):
+    def test_a_model_is_published_and_compared(self):
+        run(options_for(self.set, self.root / "run", "--steps", "30"))
+        trained, settings = training.load_net(self.root / "run" / "last.pt")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            export.write(trained, settings, self.root / "onnx")
+        (self.root / "onnx" / "settings.json").write_text(json.dumps(settings))
+        about = {"rangeM": RANGE_M, "size": {"width": WIDTH}, "pairs": [{"focalPx": FOCAL_PX, "baselineM": BASELINE_M}]}
+        (self.set / "set.json").write_text(json.dumps(about))
+        out = self.root / "published-net"
+        sets = ["--tune", str(self.set), "--trained", str(self.set), "--tune-pairs", "3", "--threads", "1"]
+        report = publishing.publish(publishing.parse(["--onnx", str(self.root / "onnx"), "--out", str(out), "--command", "train", *sets]))
+        manifest = json.loads((out / "manifest.json").read_text())
+        self.assertEqual(manifest["id"], "published-net")
+        self.assertEqual(manifest["trained"]["focalLengthWidths"], [0.938, 0.938])
+        self.assertEqual(manifest["files"]["fine"]["sha256"], hashlib.sha256((out / "fine.onnx").read_bytes()).hexdigest())
+        self.assertLess(report["refine"]["lostIou"], publishing.REFINE_LOSS + 1e-9)
+        network = comparing.Network(out, 1)
+        found = comparing.score(network, training.spread(data.list_pairs(self.set), 3))
+        for side, rule in report["levels"].items():
+            self.assertAlmostEqual(found["iou"][side], rule["iou"])
+
+    def test_sets_for_tests_choose_nothing(self):
+        held_out = write_set(self.root / "held-out", 1)
+        (held_out / "set.json").write_text(json.dumps({"rangeM": RANGE_M, "isHeldOut": True}))
+        (self.root / "settings.json").write_text("{}")
+        with redirect_stderr(io.StringIO()) as told:
+            code = publishing.main(["--onnx", str(self.root), "--tune", str(held_out), "--trained", str(held_out), "--out", str(self.root / "no")])
+        self.assertEqual(code, 2)
+        self.assertIn("held out", told.getvalue())
 
 
 def options_for_same(folder, out, *more):
