@@ -1,5 +1,5 @@
 import type { Camera } from './camera.js';
-import { boundsOf, meet, type Rotation, rotationOf } from './intersect.js';
+import { boundsOf, meet, product, type Rotation, rotationOf } from './intersect.js';
 import { valueNoise } from './noise.js';
 import type { Scene, Solid, Vector } from './scene.js';
 
@@ -90,11 +90,6 @@ function meetSolid({ solid, rotation, half, offsetY, eye }: Prepared, index: num
       met[at] = index;
     }
   }
-}
-
-function product(a: Rotation, b: Rotation): Rotation {
-  const cell = (row: number, column: number) => a[3 * row]! * b[column]! + a[3 * row + 1]! * b[column + 3]! + a[3 * row + 2]! * b[column + 6]!;
-  return [cell(0, 0), cell(0, 1), cell(0, 2), cell(1, 0), cell(1, 1), cell(1, 2), cell(2, 0), cell(2, 1), cell(2, 2)];
 }
 
 interface Outline {

@@ -142,3 +142,9 @@ export function normalAt(kind: Solid['kind'], hx: number, hy: number, hz: number
     }
   }
 }
+
+/** First `b`, then `a`. */
+export function product(a: Rotation, b: Rotation): Rotation {
+  const cell = (row: number, column: number) => a[3 * row]! * b[column]! + a[3 * row + 1]! * b[column + 3]! + a[3 * row + 2]! * b[column + 6]!;
+  return [cell(0, 0), cell(0, 1), cell(0, 2), cell(1, 0), cell(1, 1), cell(1, 2), cell(2, 0), cell(2, 1), cell(2, 2)];
+}

@@ -59,7 +59,7 @@ export function renderPair(request: PairRequest): RenderedPair {
 }
 
 /** A scene with nothing right before the left eye; after some in vain, one without things. */
-function layOutClear(layout: Layout, { rig, rangeM, heightM, isHeldOut }: PairRequest, left: CameraDraw, random: SeededRandom): { scene: Scene; camera: Camera; surfaces: Surfaces } {
+export function layOutClear(layout: Layout, { rig, rangeM, heightM, isHeldOut }: PairRequest, left: CameraDraw, random: SeededRandom): { scene: Scene; camera: Camera; surfaces: Surfaces } {
   for (let tries = 1; ; tries += 1) {
     const full = layOut(layout, { rangeM, focalShare: rig.focalPx / rig.size.width, heightM, isHeldOut }, random);
     const scene = tries < MOST_LAYOUTS ? full : { ...full, solids: [] };
@@ -83,7 +83,8 @@ function disparityOf({ focalPx, baselineM, centreShiftPx }: StereoRig, depthM: n
   return depthM < Infinity ? Math.max(0, (focalPx * baselineM) / depthM - centreShiftPx) : 0;
 }
 
-function eyeOf({ size, focalPx, centre, centreShiftPx, baselineM }: StereoRig, { rowErrorPx, turnErrorPx }: CameraDraw, isRight: boolean): Eye {
+/** Of a rig as a camera's draw leaves it. */
+export function eyeOf({ size, focalPx, centre, centreShiftPx, baselineM }: StereoRig, { rowErrorPx, turnErrorPx }: CameraDraw, isRight: boolean): Eye {
   return {
     alongM: isRight ? baselineM : 0,
     centreX: centre.x + (isRight ? centreShiftPx : 0),

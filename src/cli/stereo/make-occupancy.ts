@@ -52,12 +52,15 @@ function workersOf({ mode, cores = availableParallelism() }: OccupancyOptions, o
   return isLatency ? { sessions: 1, threads: cores } : { sessions: cores, threads: 1 };
 }
 
-/** Where nothing else is said: the directions that the left picture shows, and heights from the bottom of the cube up. */
+/**
+ * Where nothing else is said: the directions that the left picture shows, and heights from half way down to the bottom of the cube, which the ground
+ * reaches into on a slope.
+ */
 function sectorsOf({ sectors, lowestM, highestM }: OccupancyOptions, { focalPx, centre, size }: StereoRig, { rangeM, bottomM }: VoxelGrid): SectorOptions {
   const azimuthDeg = (column: number): number => (Math.atan2(column - centre.x, focalPx) * 180) / Math.PI;
   const { count, fromDeg = azimuthDeg(0), toDeg = azimuthDeg(size.width - 1) } = sectors;
   if (!(fromDeg < toDeg)) throw new AppError('ERR_CONFIG_INVALID', `Expected sectors from a lesser azimuth to a greater one but found ${fromDeg} to ${toDeg} degrees`);
-  const heights = { lowestM: lowestM ?? -bottomM, highestM: highestM ?? rangeM * HIGHEST_SHARE };
+  const heights = { lowestM: lowestM ?? -bottomM / 2, highestM: highestM ?? rangeM * HIGHEST_SHARE };
   if (!(heights.lowestM < heights.highestM)) throw new AppError('ERR_CONFIG_INVALID', `Expected lowestM below highestM but found ${heights.lowestM} and ${heights.highestM} m`);
   return { sectors: count, fromDeg, toDeg, ...heights };
 }

@@ -35,7 +35,7 @@ export const occupancyOptions = z.strictObject({
   budgetMs: z.number().positive().max(10_000).optional().describe('Time of the network for a pair: finer levels only while it lasts. All of them where absent.'),
   fusion: z.union([z.literal(false), fusionOptions], 'Expected false or { halfLifeS, hit, miss, most, least, occupiedAbove }').default(fusionOptions.parse({})).describe('How pairs are put together over time; false: each stands alone.'),
   sectors: sectorOptions.default(sectorOptions.parse({})),
-  lowestM: heightM.optional().describe('Height above the left camera from which on something is an obstacle, metres (the bottom of the cube).'),
+  lowestM: heightM.optional().describe('Height above the left camera from which on something is an obstacle, metres (half way down to the bottom of the cube).'),
   highestM: heightM.optional().describe('Height up to which it is one, metres (a sixteenth of the range).'),
   keyframeEvery: z.int().min(1).max(10_000).optional().describe('Updates from one whole octree to the next (50).'),
   checkPairs: z.boolean().default(true).describe('Look for what makes pairs useless: swapped, upside down, misaligned, of different moments, a camera that shows nothing.'),
