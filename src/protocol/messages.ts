@@ -236,6 +236,15 @@ const redundancyStats = z
   })
   .meta({ title: 'RedundancyStats', description: 'What the redundancy gate spared since the stream began.' });
 
+const occupancyStats = z
+  .object({
+    pairs: count.describe('Pairs of pictures that told something'),
+    computed_share: z.number().min(0).max(1).describe('Of the cells of the finest level, those that were computed: the mean over these pairs'),
+    levels: z.array(z.object({ level, count })).describe('Pairs by the finest level that they were looked at in'),
+    missing: z.array(z.object({ code: errorCode, count })).describe('Pairs that told nothing, by why'),
+  })
+  .meta({ title: 'OccupancyStats', description: 'What the pairs of pictures told of occupied space since the stream began.' });
+
 export const statsMessage = z
   .object({
     type: z.literal('stats'),
@@ -252,6 +261,7 @@ export const statsMessage = z
     guard: z.exactOptional(guardStats).describe('Where the stream has a guard'),
     redundancy: z.exactOptional(redundancyStats).describe('Where the stream has a redundancy gate'),
     tracks: z.exactOptional(trackStats).describe('Where the stream has a tracker'),
+    occupancy: z.exactOptional(occupancyStats).describe('Where the stream knows occupied space'),
     governor: z
       .exactOptional(z.object({ point: operatingPoint, moves: z.array(z.object({ reason: moveReason, count })) }))
       .describe('Where the stream has a governor: the point that frames are worked on at now, and its moves since the stream began'),

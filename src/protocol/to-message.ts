@@ -9,7 +9,7 @@ import type { RedundancyReport } from '../core/redundancy-report.js';
 import type { OperatingPointMove } from '../core/operating-point.js';
 import type { DeliveredFrame, StageTiming } from '../core/result.js';
 import type { SourceEvent } from '../core/source.js';
-import type { GuardStats, RedundancyStats, StereoView, StreamView, TimeSummary } from '../core/stream-view.js';
+import type { GuardStats, OccupancyStats, RedundancyStats, StereoView, StreamView, TimeSummary } from '../core/stream-view.js';
 import type { FrameTracks } from '../core/tracks.js';
 import { MAX_PATCHES, MAX_SUPPRESSED, MAX_VOLUMES } from './messages.js';
 import type {
@@ -120,6 +120,7 @@ export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage 
   if (stats.guard) message.guard = toGuardStatsMessage(stats.guard);
   if (stats.redundancy) message.redundancy = toRedundancyStatsMessage(stats.redundancy);
   if (stats.tracks) message.tracks = { now: stats.tracks.now, confirmed: stats.tracks.confirmed, ids_given: stats.tracks.idsGiven };
+  if (stats.occupancy) message.occupancy = toOccupancyStatsMessage(stats.occupancy);
   if (stats.governor) message.governor = { point: { ...stats.governor.point }, moves: stats.governor.moves.map((entry) => ({ ...entry })) };
   return message;
 }
@@ -216,6 +217,10 @@ function toRedundancyPart({ action, reason, ageFrames, inferredShare }: Redundan
 
 function toRedundancyStatsMessage({ frames, avoidedInferences, avoidedWorkShare }: RedundancyStats): NonNullable<StatsMessage['redundancy']> {
   return { frames: frames.map((entry) => ({ ...entry })), avoided_inferences: avoidedInferences, avoided_work_share: round4(avoidedWorkShare) };
+}
+
+function toOccupancyStatsMessage({ pairs, computedShare, levels, missing }: OccupancyStats): NonNullable<StatsMessage['occupancy']> {
+  return { pairs, computed_share: round4(computedShare), levels: levels.map((entry) => ({ ...entry })), missing: missing.map((entry) => ({ ...entry })) };
 }
 
 /** Adversarial ones first, then by falling score. */

@@ -157,7 +157,11 @@ function sendProblem(reply: FastifyReply, error: AppError, { onError }: Pick<Htt
   return reply.status(status).header('content-type', PROBLEM_CONTENT_TYPE).header('cache-control', 'no-store').send(JSON.stringify(body));
 }
 
-function sendFile(request: FastifyRequest, reply: FastifyReply, { bytes, contentType, etag }: StaticFile): FastifyReply {
+async function sendFile(request: FastifyRequest, reply: FastifyReply, { bytes, contentType, etag, gzipped }: StaticFile): Promise<FastifyReply> {
   void reply.header('etag', etag).header('cache-control', 'no-cache');
-  return request.headers['if-none-match'] === etag ? reply.status(304).send() : reply.header('content-type', contentType).send(bytes);
+  if (request.headers['if-none-match'] === etag) return reply.status(304).send();
+  void reply.header('content-type', contentType);
+  if (!gzipped) return reply.send(bytes);
+  void reply.header('vary', 'accept-encoding');
+  return /\bgzip\b/.test(request.headers['accept-encoding'] ?? '') ? reply.header('content-encoding', 'gzip').send(await gzipped()) : reply.send(bytes);
 }

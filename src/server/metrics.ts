@@ -3,7 +3,7 @@ import type { DeliveredFrame } from '../core/result.js';
 import type { MissingOccupancy, OccupancyReport } from '../core/occupancy-report.js';
 import type { SourceState } from '../core/source.js';
 import type { FrameTracks } from '../core/tracks.js';
-import type { GovernorStats, GuardStats, RedundancyStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
+import type { GovernorStats, GuardStats, OccupancyStats, RedundancyStats, StreamStats, StreamView, TrackStats } from '../core/stream-view.js';
 
 /** Upper bounds in seconds: from a pre-processing step to a stalled camera, with the frame times of 60, 30 and 15 fps in between. */
 const BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.066, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5];
@@ -49,7 +49,6 @@ export class ServerMetrics {
   readonly #occupancyLevel: Gauge<'stream'>;
   readonly #occupancyComputed: Gauge<'stream'>;
   readonly #nearestMeters: Gauge<'stream'>;
-  readonly #occupancyMissing: Counter<'stream' | 'code'>;
   readonly #lastFrameSeconds: Gauge<'stream'>;
   readonly #streams: () => readonly StreamView[];
   #snapshot: readonly { view: StreamView; stats: StreamStats }[] = [];
@@ -70,7 +69,6 @@ export class ServerMetrics {
     this.#occupancyLevel = gaugeOf('lynceus_occupancy_level', 'Cells a side of the finest level of occupied space that the newest pair was looked at in');
     this.#occupancyComputed = gaugeOf('lynceus_occupancy_computed_ratio', 'Of the cells of that level, those that were computed');
     this.#nearestMeters = gaugeOf('lynceus_nearest_obstacle_meters', 'On the ground plane, from the left camera to the nearest obstacle in any sector; +Inf where nothing is in range');
-    this.#occupancyMissing = new Counter({ name: 'lynceus_occupancy_missing_total', help: 'Pairs that told nothing of occupied space, by error code', labelNames: ['stream', 'code'] as const, registers });
     this.#registerStreams(options);
     this.#registerServer(options);
   }
@@ -103,10 +101,7 @@ export class ServerMetrics {
   }
 
   #observeOccupancy(stream: string, occupancy: OccupancyReport | MissingOccupancy): void {
-    if ('code' in occupancy) {
-      this.#occupancyMissing.inc({ stream, code: occupancy.code });
-      return;
-    }
+    if ('code' in occupancy) return;
     const { level, computedShare, nearest } = occupancy;
     this.#occupancyLevel.set({ stream }, level);
     this.#occupancyComputed.set({ stream }, computedShare);
@@ -192,6 +187,12 @@ export class ServerMetrics {
     counter('lynceus_track_ids_total', 'Track ids given, those of tentative tracks too', ['stream'], (set) => {
       for (const { stream, idsGiven } of this.#tracks()) set({ stream }, idsGiven);
     });
+    counter('lynceus_occupancy_pairs_total', 'Pairs of pictures that told occupied space, by the finest level that they were looked at in', ['stream', 'level'], (set) => {
+      for (const { stream, levels } of this.#occupancies()) for (const { level, count } of levels) set({ stream, level: String(level) }, count);
+    });
+    counter('lynceus_occupancy_missing_total', 'Pairs that told nothing of it, by error code', ['stream', 'code'], (set) => {
+      for (const { stream, missing } of this.#occupancies()) for (const { code, count } of missing) set({ stream, code }, count);
+    });
     gauge('lynceus_operating_point', 'Place on the ladder of the operating point that frames are worked on at, 0 is the cheapest', ['stream', 'name'], (set) => {
       for (const { stream, point } of this.#governors()) set({ stream, name: point.name }, point.index);
     });
@@ -220,6 +221,10 @@ export class ServerMetrics {
 
   #tracks(): readonly (TrackStats & { readonly stream: string })[] {
     return this.#snapshot.flatMap(({ stats: { stream, tracks } }) => (tracks ? [{ stream, ...tracks }] : []));
+  }
+
+  #occupancies(): readonly (OccupancyStats & { readonly stream: string })[] {
+    return this.#snapshot.flatMap(({ stats: { stream, occupancy } }) => (occupancy ? [{ stream, ...occupancy }] : []));
   }
 
   #governors(): readonly (GovernorStats & { readonly stream: string })[] {

@@ -1,13 +1,19 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { workerUrl } from '../core/worker-url.js';
 
 export interface StaticFile {
   readonly bytes: Buffer;
   readonly contentType: string;
   readonly etag: string;
+  /** Compressed when it is asked for first, and kept; undefined where it is too small to gain. */
+  readonly gzipped?: () => Promise<Buffer>;
 }
+
+const LEAST_GZIP_BYTES = 64 * 1024;
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -34,10 +40,16 @@ export async function loadStaticFiles(): Promise<ReadonlyMap<string, StaticFile>
       const contentType = CONTENT_TYPES[extname(name)];
       if (contentType === undefined || (only && !only.has(name))) continue;
       const bytes = await readFile(new URL(name, folder));
-      files.set(mount + name, { bytes, contentType, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"` });
+      const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+      files.set(mount + name, { bytes, contentType, etag, ...(bytes.length >= LEAST_GZIP_BYTES && { gzipped: once(() => promisify(gzip)(bytes)) }) });
     }
   }
   const index = files.get('/index.html');
   if (index) files.set('/', index);
   return files;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }

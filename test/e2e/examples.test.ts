@@ -1,11 +1,12 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { LynceusServer } from '../../src/server/server.js';
 import { deliver, fakeStream, startTestServer } from '../server/fixture.js';
+import { streetAt, SyntheticSpace } from '../server/synthetic-space.js';
 
 const run = promisify(execFile);
 const TOKEN = 'the-right-one';
@@ -29,11 +30,11 @@ describe('examples', () => {
   let server: LynceusServer;
   let ticker: NodeJS.Timeout;
 
-  async function start(options = {}): Promise<void> {
+  async function start(options = {}, space?: SyntheticSpace): Promise<void> {
     const stream = fakeStream('yard');
     let seq = 0;
     server = await startTestServer([stream], options);
-    ticker = setInterval(() => deliver(server, stream, seq++), 20);
+    ticker = setInterval(() => deliver(server, stream, seq++, space ? { occupancy: space.report(streetAt(0)) } : {}), 20);
   }
   afterEach(async () => {
     clearInterval(ticker);
@@ -57,6 +58,27 @@ describe('examples', () => {
     expect(lines(stdout)).toHaveLength(3);
     for (const line of lines(stdout)) expect(line).toMatch(LINE);
     expect(stderr).toContain('yard is running: frames come');
+  });
+
+  test.each([['without a token', {}], ['with one', { token: TOKEN }]])('nearest_obstacle.mjs prints metres by sector, %s', async (_, options) => {
+    await start(options, new SyntheticSpace());
+    const { stdout } = await run('node', ['examples/nearest_obstacle.mjs', server.wsUrl], { env: { ...process.env, FRAMES: '2', LYNCEUS_TOKEN: TOKEN } });
+    expect(lines(stdout)).toHaveLength(2);
+    for (const line of lines(stdout)) expect(line).toMatch(/^yard #\d+ {2}-38° [\d.]+ \| .*[\d.]+ \| .* \| 38° [\d.-]+$/);
+    expect(lines(stdout)[0]!.split(' | ')).toHaveLength(16);
+  });
+
+  test.each([['without a token', {}], ['with one', { token: TOKEN }]])('voxels_to_ply.mjs writes the newest cells, %s', async (_, options) => {
+    await start(options, new SyntheticSpace());
+    const path = join(folder, 'occupied.ply');
+    const { stdout } = await run('node', ['examples/voxels_to_ply.mjs', server.wsUrl, path], { env: { ...process.env, FRAMES: '2', LYNCEUS_TOKEN: TOKEN } });
+    const cells = streetAt(0).length;
+    expect(lines(stdout)).toHaveLength(2);
+    expect(lines(stdout)[0]).toMatch(new RegExp(`^yard #\\d+ {2}${cells} cells of 0.5 m \\(64 a side\\) -> ${path}$`));
+    const ply = readFileSync(path, 'utf8').trimEnd().split('\n');
+    expect(ply).toContain(`element vertex ${cells}`);
+    expect(ply.length - ply.indexOf('end_header') - 1).toBe(cells);
+    expect(ply.at(-1)).toMatch(/^-?[\d.]+ -?[\d.]+ [\d.]+$/);
   });
 
   test('node.mjs ends with the reason where the token is wrong', async () => {

@@ -8,7 +8,7 @@ import type { OperatingPointReport } from '../../src/core/operating-point.js';
 import type { RedundancyReport } from '../../src/core/redundancy-report.js';
 import type { DeliveredFrame, StageTiming } from '../../src/core/result.js';
 import type { SourceEvent } from '../../src/core/source.js';
-import type { GuardStats, RedundancyStats, StreamStats, StreamView, TimeSummary } from '../../src/core/stream-view.js';
+import type { GuardStats, OccupancyStats, RedundancyStats, StreamStats, StreamView, TimeSummary } from '../../src/core/stream-view.js';
 import type { FrameTracks } from '../../src/core/tracks.js';
 import { startServer, type LynceusServer, type ServerOptions } from '../../src/server/server.js';
 
@@ -48,6 +48,8 @@ export interface FakeStream extends StreamView {
   guard: GuardStats | undefined;
   /** Where it has a redundancy gate. */
   redundancy: RedundancyStats | undefined;
+  /** Where it tells occupied space. */
+  occupancy: OccupancyStats | undefined;
   readonly buffers: FramePool;
 }
 
@@ -65,6 +67,7 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
     drops: [],
     guard: undefined,
     redundancy: undefined,
+    occupancy: undefined,
     lastEvent: () => stream.event,
     reconnects: () => 2,
     reconnectReasons: () => [{ reason: 'ERR_SOURCE_TIMEOUT', count: 2 }],
@@ -79,6 +82,7 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
       eventLoopDelay: summary(stream.delivered, 0.2),
       ...(stream.guard ? { guard: stream.guard } : {}),
       ...(stream.redundancy ? { redundancy: stream.redundancy } : {}),
+      ...(stream.occupancy ? { occupancy: stream.occupancy } : {}),
     }),
     describe: () => ({
       stream: name,

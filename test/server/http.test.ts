@@ -207,6 +207,13 @@ describe('the viewer', () => {
     expect(page.headers.get('x-content-type-options')).toBe('nosniff');
     const etag = page.headers.get('etag')!;
     expect((await get('/', { 'if-none-match': etag })).status).toBe(304);
+    // The 3D library, two megabytes, goes compressed to who can read that.
+    const compressed = await get('/three.core.js', { 'accept-encoding': 'gzip' });
+    expect([compressed.headers.get('content-encoding'), compressed.headers.get('vary')]).toEqual(['gzip', 'accept-encoding']);
+    const plain = await get('/three.core.js', { 'accept-encoding': 'identity' });
+    expect(plain.headers.get('content-encoding')).toBeNull();
+    expect(compressed.text).toBe(plain.text);
+    expect((await get('/', { 'accept-encoding': 'gzip' })).headers.get('content-encoding')).toBeNull();
     for (const [, path] of page.text.matchAll(/(?:src|href)="([^"#]+)"/g)) expect((await get(new URL(path!, 'http://x/').pathname)).status, path).toBe(200);
   });
 });

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { OccupancyDecoder } from '../../src/client/occupancy-decoder.js';
 import { connect } from '../../src/client/index.js';
 import type { GridLevel } from '../../src/core/voxel-grid.js';
-import { frameMessage, helloMessage, occupancyMessage, type OccupancyMessage } from '../../src/protocol/index.js';
+import { frameMessage, helloMessage, occupancyMessage, statsMessage, type OccupancyMessage } from '../../src/protocol/index.js';
 import type { LynceusServer } from '../../src/server/server.js';
 import { OccupancyNews } from '../../src/server/occupancy-news.js';
 import { deliver, fakeStream, startTestServer, type FakeStream } from './fixture.js';
@@ -144,6 +144,9 @@ describe('occupied space', () => {
     await client.subscribe({ streams: ['yard'], fields: ['occupancy'] });
     deliver(server, stream, 2, { occupancy });
     expect(Object.keys(await client.next('frame'))).toEqual(['type', 'stream', 'seq', 'occupancy']);
+    stream.occupancy = { pairs: 2, computedShare: 0.18, levels: [{ level: 64, count: 2 }], missing: [{ code: 'ERR_STEREO_CAMERA_DEAD', count: 1 }] };
+    await client.until(() => client.of('stats').some((stats) => statsMessage.parse(stats).occupancy?.missing[0]?.count === 1), 'its statistics');
+    expect(await metrics(server)).toMatch(/lynceus_occupancy_pairs_total\{stream="yard",level="64"\} 2\n/);
     expect(await metrics(server)).toMatch(/lynceus_occupancy_missing_total\{stream="yard",code="ERR_STEREO_CAMERA_DEAD"\} 1\n/);
     expect(await metrics(server)).toMatch(/lynceus_occupancy_level\{stream="yard"\} 64\n/);
     expect(await metrics(server)).toMatch(/lynceus_nearest_obstacle_meters\{stream="yard"\} [\d.]+\n/);

@@ -10,8 +10,9 @@ const COASTED_DASH = [2, 4];
 /** Of something solid that no box shows. */
 const VOLUME_DASH = [2, 3];
 const VOLUME_COLOR = '#f2b84b';
-/** More than these would hide the picture; the nearest ones come first. */
+/** More than these would hide the picture, and so would more plates; the nearest ones come first. */
 const MOST_VOLUMES = 12;
+const MOST_VOLUME_PLATES = 4;
 /** How a frame's boxes came about where the model didn't see it. */
 const KEPT = new Set(['reused', 'moved']);
 
@@ -59,7 +60,7 @@ function depthText(distanceM, hasVolume) {
 export function drawVolumes(context, { volumes = [] }, place, pixelRatio) {
   const boxes = volumes.slice(0, MOST_VOLUMES).map(({ bbox, distance_m: distanceM }) => ({ ...toScreen(bbox, place), color: VOLUME_COLOR, text: `solid ${metres(distanceM)}` }));
   for (const box of [...boxes].reverse()) strokeBox(context, box, pixelRatio, VOLUME_DASH);
-  return boxes;
+  return boxes.slice(0, MOST_VOLUME_PLATES);
 }
 
 /** Whole device pixels, so that lines are crisp. */

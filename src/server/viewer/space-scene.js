@@ -223,8 +223,8 @@ function rigLines({ width, height, focal_px: fx, focal_y_px: fy, centre: [cx, cy
     return [[0, floorY, 0], [x * far, floorY, -far]];
   };
   return [
-    lines(pyramid(0, rangeM / 20), '#5fe0b8', 0.95),
-    lines(pyramid(baselineM, rangeM / 20), '#93a0b0', 0.6),
+    lines(pyramid(0, rangeM / 25), '#5fe0b8', 0.95),
+    lines(pyramid(baselineM, rangeM / 25), '#93a0b0', 0.6),
     lines([[0, 0, 0], [baselineM, 0, 0]], '#eaeef3', 0.9),
     lines([...edge(corners[0]), ...edge(corners[1])], '#5fe0b8', 0.55),
   ];
@@ -290,7 +290,8 @@ function labelOf(text, color) {
   context.fillText(text, 6, 32);
   const texture = new CanvasTexture(canvas);
   texture.colorSpace = 'srgb';
-  const label = new Sprite(new SpriteMaterial({ map: texture, sizeAttenuation: false, depthWrite: false }));
+  const label = new Sprite(new SpriteMaterial({ map: texture, sizeAttenuation: false, depthTest: false, depthWrite: false }));
+  label.renderOrder = 3;
   label.userData.aspect = canvas.width / canvas.height;
   return label;
 }
