@@ -1,4 +1,5 @@
-// What occupied space costs after the network, on a made-up street: ground, two walls, ten posts, at 64 cells a side. Medians, milliseconds and bytes.
+// What occupied space costs after the network, on a made-up street: ground, two walls, ten posts, at 64 cells a side. Medians, milliseconds and bytes;
+// then what clients get that take every update or fewer, at 15 pairs a second.
 //   npm run build && node scripts/bench-occupancy.mjs [--runs 40]
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -12,6 +13,7 @@ import { nestedCells, octreeOf } from '../dist/occupancy/octree.js';
 import { nearestBySector } from '../dist/occupancy/sectors.js';
 import { encodeMessage } from '../dist/protocol/codec.js';
 import { toOccupancyMessage } from '../dist/protocol/to-message.js';
+import { OccupancyNews } from '../dist/server/occupancy-news.js';
 
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '40' } } });
 const grid = gridOf(32);
@@ -60,3 +62,23 @@ for (let frame = 0; frame < Number(values.runs); frame += 1) {
 for (const [name, all] of Object.entries(times)) console.log(`${name.padEnd(18)} ${median(all).toFixed(2)} ms`);
 console.log(`cells              ${streetOf(0).length}`);
 for (const [kind, all] of Object.entries(bytes)) console.log(`${kind.padEnd(18)} ${median(all)} bytes`);
+
+// A client that skips updates gets what changed since its last one; what a keyframe each time would take is beside it.
+const PAIRS_A_SECOND = 15;
+const stage = new OctreeDeltas();
+const news = [];
+for (let frame = 0; frame < 10 * PAIRS_A_SECOND; frame += 1) {
+  const cells = streetOf(frame);
+  const tree = octreeOf(nestedCells(64, cells));
+  const nearest = nearestBySector(cells, grid, 64, { sectors: 16, fromDeg: -40, toDeg: 40, ...limits });
+  news.push(new OccupancyNews('street', { sequence: frame, ptsUs: 0 }, { grid, level: 64, tree, update: stage.next(tree, grid), nearest, computedShare: 1 }, news.at(-1)));
+}
+console.log('updates a second   bytes a second   with keyframes alone   of the messages keyframes');
+for (const every of [1, 3, 5, 15]) {
+  const taken = news.filter((_, i) => i % every === 0);
+  const lengths = (known) => taken.map((one, i) => one.messageSince(known(i)).bytes('msgpack', 0).length);
+  const perSecond = (all) => Math.round(all.reduce((sum, length) => sum + length, 0) / 10);
+  const sent = lengths((i) => taken[i - 1]);
+  const whole = lengths(() => undefined);
+  console.log(`${String(PAIRS_A_SECOND / every).padStart(16)} ${String(perSecond(sent)).padStart(16)} ${String(perSecond(whole)).padStart(22)} ${`${sent.filter((length, i) => length === whole[i]).length} of ${sent.length}`.padStart(27)}`);
+}
