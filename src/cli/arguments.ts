@@ -20,6 +20,13 @@ export function parseInteger(text: string): number {
   return Number(text);
 }
 
+/** A number above 0. */
+export function parsePositive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
 /** A number from 0 to 1. */
 export function parseFraction(text: string): number {
   const value = Number(text);

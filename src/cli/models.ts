@@ -4,3 +4,6 @@ import { ModelStore } from '../model-store/store.js';
 export function openStore(): ModelStore {
   return new ModelStore();
 }
+
+/** The occupancy network that ships with the package. */
+export const DEFAULT_OCCUPANCY_MODEL = 'stereo-occupancy';

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { AppError } from '../core/errors.js';
 import type { HeadScale, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
+import type { OccupancyManifest } from '../core/occupancy-manifest.js';
+import { occupancyManifestSchema } from './occupancy-manifest-schema.js';
 
 const positiveInt = z.int().positive();
 const anchor = z.tuple([z.number().positive(), z.number().positive()]).describe('width and height in pixels of the model input');
@@ -69,14 +71,44 @@ const manifestSchema = z
     for (const { path, message } of crossFieldFaults(manifest)) context.addIssue({ code: 'custom', path, message });
   });
 
+/** What any model is; `task` tells which. */
+export type AnyManifest = ModelManifest | OccupancyManifest;
+
 /**
- * Reads a manifest.
+ * Reads the manifest of a detector.
  *
  * @param text JSON; @param fileName for messages only.
- * @throws AppError ERR_MODEL_MANIFEST that names every bad key by its path.
+ * @throws AppError ERR_MODEL_MANIFEST that names every bad key by its path; ERR_MODEL_TASK where the model is no detector
  */
 export function parseManifest(text: string, fileName: string): ModelManifest {
-  return checkManifest(parseJson(text, fileName), fileName);
+  return asDetector(parseAnyManifest(text, fileName));
+}
+
+/** Reads the manifest of an occupancy network; otherwise as `parseManifest`. */
+export function parseOccupancyManifest(text: string, fileName: string): OccupancyManifest {
+  const manifest = parseAnyManifest(text, fileName);
+  if (manifest.task === 'stereo-occupancy') return manifest;
+  throw new AppError('ERR_MODEL_TASK', `${manifest.id} is a detector: it finds boxes in one picture, expected a model that finds occupied space in two`, { fix: 'lynceus models list shows what each model finds.' });
+}
+
+/** Reads a manifest of any task. @throws AppError ERR_MODEL_MANIFEST */
+export function parseAnyManifest(text: string, fileName: string): AnyManifest {
+  const value = parseJson(text, fileName);
+  return isObject(value) && value['task'] === 'stereo-occupancy' ? checkOccupancyManifest(value, fileName) : checkManifest(value, fileName);
+}
+
+/** @throws AppError ERR_MODEL_TASK */
+export function asDetector(manifest: AnyManifest): ModelManifest {
+  if (manifest.task === 'detection') return manifest;
+  throw new AppError('ERR_MODEL_TASK', `${manifest.id} is no detector: it finds occupied space in stereo pairs`, { fix: 'lynceus models list shows what each model finds.' });
+}
+
+/** Checks a manifest of an occupancy network that was made in memory. @throws AppError ERR_MODEL_MANIFEST */
+export function checkOccupancyManifest(value: unknown, fileName: string): OccupancyManifest {
+  const result = occupancyManifestSchema.safeParse(value);
+  if (!result.success) throw manifestError(result.error, fileName);
+  const { $schema: _, ...manifest } = result.data;
+  return manifest;
 }
 
 /** Checks a manifest that was made in memory; throws like `parseManifest`. */
@@ -90,6 +122,15 @@ export function checkManifest(value: unknown, fileName: string): ModelManifest {
 /** The JSON Schema that is published as `models/manifest.schema.json`. Facts that hold between fields are only checked by `parseManifest`. */
 export function manifestJsonSchema(): Record<string, unknown> {
   return { title: 'lynceus model manifest', ...z.toJSONSchema(manifestSchema, { io: 'input' }) };
+}
+
+/** As `manifestJsonSchema`, of `models/occupancy-manifest.schema.json`. */
+export function occupancyManifestJsonSchema(): Record<string, unknown> {
+  return { title: 'lynceus occupancy model manifest', ...z.toJSONSchema(occupancyManifestSchema, { io: 'input' }) };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 function parseJson(text: string, fileName: string): unknown {

@@ -16,10 +16,23 @@ export type PlaneKind = 'voxel' | 'uniform';
 /** From the least to the most. */
 export type Span = readonly [least: number, most: number];
 
-/** Probabilities above which cells are occupied, by the graph that gives them and its levels. */
-export interface OccupancyThresholds {
-  readonly coarse: { readonly '8': number; readonly '16': number };
-  readonly fine: { readonly '16': number; readonly '32': number; readonly '64': number };
+/** Which answer tells the cells of a level, and above which probability they are occupied. Of 8 a side `...16` is the most probable of the eight within. */
+export interface LevelRule<Source extends string> {
+  readonly source: Source;
+  readonly above: number;
+}
+
+/** How probabilities become cells, chosen on pairs like those of training. */
+export interface LevelRules {
+  /** Where both parts have run. */
+  readonly all: {
+    readonly '8': LevelRule<'coarse8' | 'coarse16' | 'fine16'>;
+    readonly '16': LevelRule<'coarse16' | 'fine16'>;
+    readonly '32': LevelRule<'fine32'>;
+    readonly '64': LevelRule<'fine64'>;
+  };
+  /** Where the coarse part has run alone. */
+  readonly coarse: { readonly '8': LevelRule<'coarse8' | 'coarse16'>; readonly '16': LevelRule<'coarse16'> };
 }
 
 /** Which cells of the coarse part's 16 a side the fine part is asked for. */
@@ -41,9 +54,7 @@ export interface OccupancyManifest {
   /** Pictures are stretched to this, pixels. */
   readonly input: { readonly width: number; readonly height: number };
   readonly planes: PlaneKind;
-  readonly thresholds: OccupancyThresholds;
-  /** What tells the cells of level 8: the coarse part's own answer, or whether any of the 16 is occupied. */
-  readonly level8: 'cells8' | 'cells16';
+  readonly levels: LevelRules;
   readonly refine: RefineRule;
   /** Rigs that it was trained with: focal length in picture widths, baseline and range in metres. */
   readonly trained: { readonly focalLengthWidths: Span; readonly baselineM: Span; readonly rangeM: Span };

@@ -1,10 +1,11 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { AppError } from '../core/errors.js';
+import type { OutputTensor } from './session.js';
 import { type SessionTuning, tuningOptions } from './session-tuning.js';
 
 /** What goes into a graph, row-major. Not shared memory, which the runtime refuses. */
 export interface InputTensor {
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: Float32Array | Uint8Array | BigInt64Array;
   readonly dims: readonly number[];
 }
 
@@ -14,6 +15,14 @@ export interface TensorSessionOptions {
   readonly threads: number;
   /** As in every stream where absent. */
   readonly tuning?: SessionTuning | undefined;
+}
+
+/** Names of what a graph takes and gives. */
+export interface GraphInterface {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Inputs that it may take, too. */
+  readonly optional?: readonly string[];
 }
 
 /**
@@ -28,24 +37,26 @@ export class TensorSession {
   }
 
   /** @throws AppError `ERR_MODEL_CORRUPT` where the runtime can't load the file, or the graph hasn't these inputs and outputs. */
-  static async load({ modelPath, threads, tuning = {} }: TensorSessionOptions, inputs: readonly string[], outputs: readonly string[]): Promise<TensorSession> {
+  static async load({ modelPath, threads, tuning = {} }: TensorSessionOptions, expected: GraphInterface): Promise<TensorSession> {
     const session = await create(modelPath, threads, tuning);
-    const missing = [...inputs.filter((name) => !session.inputNames.includes(name)), ...outputs.filter((name) => !session.outputNames.includes(name))];
-    const unknown = session.inputNames.filter((name) => !inputs.includes(name));
-    if (missing.length === 0 && unknown.length === 0) return new TensorSession(session);
+    const fault = interfaceFault(session, expected);
+    if (fault === undefined) return new TensorSession(session);
     await session.release();
-    const found = [missing.length > 0 ? `without ${missing.join(', ')}` : '', unknown.length > 0 ? `with ${unknown.join(', ')}` : ''].filter(Boolean).join(' and ');
-    throw new AppError('ERR_MODEL_CORRUPT', `${modelPath}: expected a graph from ${inputs.join(', ')} to ${outputs.join(', ')} but found one ${found}`, { fix: 'Export the model anew.' });
+    throw new AppError('ERR_MODEL_CORRUPT', `${modelPath}: expected a graph from ${expected.inputs.join(', ')} to ${expected.outputs.join(', ')} but found one ${fault}`, { fix: 'Export the model anew.' });
+  }
+
+  takes(input: string): boolean {
+    return this.#session.inputNames.includes(input);
   }
 
   /**
    * @param fetches names of the outputs that are wanted.
    * @throws AppError `ERR_INFERENCE_FAILED`
    */
-  async run<Name extends string>(feeds: Readonly<Record<string, InputTensor>>, fetches: readonly Name[]): Promise<Record<Name, { readonly data: Float32Array; readonly dims: readonly number[] }>> {
+  async run<Name extends string>(feeds: Readonly<Record<string, InputTensor>>, fetches: readonly Name[]): Promise<Record<Name, OutputTensor>> {
     try {
       const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [name, toTensor(data, [...dims])] as const);
-      return (await this.#session.run(Object.fromEntries(tensors), [...fetches])) as unknown as Record<Name, { data: Float32Array; dims: readonly number[] }>;
+      return (await this.#session.run(Object.fromEntries(tensors), [...fetches])) as unknown as Record<Name, OutputTensor>;
     } catch (error) {
       throw new AppError('ERR_INFERENCE_FAILED', `onnxruntime: ${(error as Error).message}`, { cause: error });
     }
@@ -54,6 +65,13 @@ export class TensorSession {
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
+
+function interfaceFault({ inputNames, outputNames }: InferenceSession, { inputs, outputs, optional = [] }: GraphInterface): string | undefined {
+  const missing = [...inputs.filter((name) => !inputNames.includes(name)), ...outputs.filter((name) => !outputNames.includes(name))];
+  const unknown = inputNames.filter((name) => !inputs.includes(name) && !optional.includes(name));
+  const found = [missing.length > 0 ? `without ${missing.join(', ')}` : '', unknown.length > 0 ? `with ${unknown.join(', ')}` : ''].filter(Boolean);
+  return found.length === 0 ? undefined : found.join(' and ');
 }
 
 async function create(modelPath: string, threads: number, tuning: SessionTuning): Promise<InferenceSession> {
@@ -72,6 +90,7 @@ async function create(modelPath: string, threads: number, tuning: SessionTuning)
   }
 }
 
-function toTensor(data: Float32Array | BigInt64Array, dims: readonly number[]): Tensor {
-  return data instanceof BigInt64Array ? new Tensor('int64', data, dims) : new Tensor('float32', data, dims);
+function toTensor(data: InputTensor['data'], dims: readonly number[]): Tensor {
+  if (data instanceof BigInt64Array) return new Tensor('int64', data, dims);
+  return data instanceof Uint8Array ? new Tensor('uint8', data, dims) : new Tensor('float32', data, dims);
 }

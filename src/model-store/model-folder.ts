@@ -1,17 +1,32 @@
 import { join } from 'node:path';
-import { parseManifest } from '../config/manifest-schema.js';
+import { type AnyManifest, asDetector, parseAnyManifest, parseOccupancyManifest } from '../config/manifest-schema.js';
 import { AppError } from '../core/errors.js';
 import type { ModelManifest } from '../core/manifest.js';
+import type { GraphFile, InstalledOccupancyModel } from '../core/occupancy-manifest.js';
 import { manifestOf, MODEL_FILE, type ModelDraft } from './draft.js';
 import { isFile, readInput, sha256Of, writeFolderAtomic } from './files.js';
 
 /** Name of a manifest in its folder. */
 export const MANIFEST_FILE = 'manifest.json';
 
-/** @throws AppError ERR_FILE_NOT_FOUND, ERR_MODEL_MANIFEST */
+/** Of a detector. @throws AppError ERR_FILE_NOT_FOUND, ERR_MODEL_MANIFEST, ERR_MODEL_TASK */
 export async function readManifest(folder: string): Promise<ModelManifest> {
+  return asDetector(await readAnyManifest(folder));
+}
+
+/** @throws AppError ERR_FILE_NOT_FOUND, ERR_MODEL_MANIFEST */
+export async function readAnyManifest(folder: string): Promise<AnyManifest> {
   const path = join(folder, MANIFEST_FILE);
-  return parseManifest((await readInput(path)).toString(), path);
+  return parseAnyManifest((await readInput(path)).toString(), path);
+}
+
+/** An occupancy network of a folder. @throws AppError ERR_FILE_NOT_FOUND, ERR_MODEL_MANIFEST, ERR_MODEL_TASK, ERR_MODEL_CHECKSUM */
+export async function readOccupancyModel(folder: string): Promise<InstalledOccupancyModel> {
+  const path = join(folder, MANIFEST_FILE);
+  const manifest = parseOccupancyManifest((await readInput(path)).toString(), path);
+  const { coarse, fine } = manifest.files;
+  await Promise.all([coarse, fine].map((graph) => readVerified(folder, graph, `copy the folder of ${manifest.id} anew.`)));
+  return { manifest, folder, coarsePath: join(folder, coarse.file), finePath: join(folder, fine.file) };
 }
 
 export function hasManifest(folder: string): Promise<boolean> {
@@ -19,15 +34,15 @@ export function hasManifest(folder: string): Promise<boolean> {
 }
 
 /** The network of a folder. @throws AppError ERR_MODEL_CHECKSUM where it isn't the one that the manifest was written for. */
-export async function readVerifiedModel(folder: string, manifest: ModelManifest): Promise<Uint8Array> {
-  const path = join(folder, manifest.file);
+export function readVerifiedModel(folder: string, manifest: ModelManifest): Promise<Uint8Array> {
+  return readVerified(folder, manifest, `lynceus models remove ${manifest.id}, then add it again.`);
+}
+
+async function readVerified(folder: string, { file, sha256 }: GraphFile, mend: string): Promise<Uint8Array> {
+  const path = join(folder, file);
   const bytes = await readInput(path);
   const found = sha256Of(bytes);
-  if (found !== manifest.sha256) {
-    throw new AppError('ERR_MODEL_CHECKSUM', `${path} has the SHA-256 ${found}, its manifest says ${manifest.sha256}`, {
-      fix: `The file was changed or damaged: lynceus models remove ${manifest.id}, then add it again.`,
-    });
-  }
+  if (found !== sha256) throw new AppError('ERR_MODEL_CHECKSUM', `${path} has the SHA-256 ${found}, its manifest says ${sha256}`, { fix: `The file was changed or damaged: ${mend}` });
   return bytes;
 }
 

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve as absolute } from 'node:path';
 import { checkManifest } from '../config/manifest-schema.js';
 import { AppError, toAppError } from '../core/errors.js';
 import type { LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
+import type { InstalledOccupancyModel, OccupancyManifest } from '../core/occupancy-manifest.js';
 import type { Size } from '../core/size.js';
 import type { GuardProfile } from '../guard/profile.js';
 import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
@@ -12,7 +13,7 @@ import { draftLocal } from './draft-local.js';
 import { exists, isFile, isFolder, sha256Of, sha256OfFile, writeFileAtomic, writeFolderAtomic } from './files.js';
 import { checkProfileTap, locateProfile, profileMissing, readProfile, writeProfile, type FoundProfile, type ProfileFolders } from './guard-profiles.js';
 import { readLocalModel, type LocalModel } from './local-files.js';
-import { hasManifest, MANIFEST_FILE, manifestText, readManifest, readVerifiedModel, writeModelFolder } from './model-folder.js';
+import { hasManifest, MANIFEST_FILE, manifestText, readAnyManifest, readManifest, readOccupancyModel, readVerifiedModel, writeModelFolder } from './model-folder.js';
 import { ensurePrepared } from './prepared.js';
 import { ensureResized, type Resized } from './resized.js';
 import { selfCheck, SELF_CHECK_FILE, SELF_CHECK_STEP, type SelfCheckReport } from './self-check.js';
@@ -52,8 +53,10 @@ export interface ListedModel {
   readonly status: ModelStatus;
   readonly title: string;
   readonly licence?: string;
-  /** Absent for models that are not here yet. */
+  /** Of detectors that are here. */
   readonly manifest?: ModelManifest;
+  /** Of occupancy networks that are here. */
+  readonly occupancy?: OccupancyManifest;
   /** Of a `download`. */
   readonly bytes?: number;
   readonly problem?: string;
@@ -114,7 +117,7 @@ export class ModelStore {
    * A model by its id, or by the path of an ONNX file, of a Darknet pair, or of a folder with a manifest. Models used by path are
    * kept in the cache under what they contain.
    *
-   * @throws AppError ERR_MODEL_NOT_FOUND, ERR_MODEL_CHECKSUM, ERR_MODEL_MANIFEST, or what an import throws.
+   * @throws AppError ERR_MODEL_NOT_FOUND, ERR_MODEL_CHECKSUM, ERR_MODEL_MANIFEST, ERR_MODEL_TASK, or what an import throws.
    */
   async resolve(idOrPath: string): Promise<InstalledModel> {
     if (looksLikePath(idOrPath)) return this.#resolvePath(absolute(idOrPath));
@@ -123,6 +126,19 @@ export class ModelStore {
     if (await hasManifest(added)) return this.#load(added, added);
     const shipped = join(this.#paths.shipped, idOrPath);
     if (await hasManifest(shipped)) return this.#resolveShipped(shipped);
+    throw await this.#notFound(idOrPath);
+  }
+
+  /**
+   * An occupancy network by its id, or by the path of a folder with its manifest.
+   *
+   * @throws AppError ERR_MODEL_NOT_FOUND, ERR_MODEL_TASK, ERR_MODEL_CHECKSUM, ERR_MODEL_MANIFEST
+   */
+  async resolveOccupancy(idOrPath: string): Promise<InstalledOccupancyModel> {
+    const isPath = looksLikePath(idOrPath);
+    const folders = isPath ? [absolute(idOrPath)] : isId(idOrPath) ? [join(this.#paths.models, idOrPath), join(this.#paths.shipped, idOrPath)] : [];
+    for (const folder of folders) if (await hasManifest(folder)) return readOccupancyModel(folder);
+    if (isPath) throw new AppError('ERR_MODEL_NOT_FOUND', `${idOrPath} is no folder with a manifest`, { fix: 'Give the folder of an occupancy network, or its id.' });
     throw await this.#notFound(idOrPath);
   }
 
@@ -444,8 +460,9 @@ async function listFolder(folder: string, status: ModelStatus): Promise<ListedMo
   if (!(await hasManifest(folder))) return undefined;
   const id = basename(folder);
   try {
-    const manifest = await readManifest(folder);
-    return { id, status, title: manifest.title, licence: manifest.licence, manifest };
+    const manifest = await readAnyManifest(folder);
+    const facts = { id, status, title: manifest.title, licence: manifest.licence };
+    return manifest.task === 'detection' ? { ...facts, manifest } : { ...facts, occupancy: manifest };
   } catch (error) {
     return { id, status: 'broken', title: '(not readable)', problem: toAppError(error).message };
   }

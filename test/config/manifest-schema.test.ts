@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
-import { manifestJsonSchema, parseManifest } from '../../src/config/manifest-schema.js';
+import { manifestJsonSchema, occupancyManifestJsonSchema, parseAnyManifest, parseManifest, parseOccupancyManifest } from '../../src/config/manifest-schema.js';
+import { occupancyManifest } from '../occupancy/network/occupancy-model.js';
 
 const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
 
@@ -92,9 +93,47 @@ describe('a fault is named by its path', () => {
   });
 });
 
+describe('occupancy networks', () => {
+  const spoiltNetwork = (path: readonly string[], value: unknown): string => {
+    const manifest = occupancyManifest();
+    const last = path.slice(0, -1).reduce<Record<string, unknown>>((inner, key) => inner[key] as Record<string, unknown>, manifest as unknown as Record<string, unknown>);
+    last[path.at(-1)!] = value;
+    return JSON.stringify(manifest);
+  };
+
+  test('are read, and are valid by the published schema', () => {
+    const manifest = occupancyManifest();
+    expect(parseOccupancyManifest(JSON.stringify({ $schema: '../occupancy-manifest.schema.json', ...manifest }), 'x')).toEqual(manifest);
+    const validate = new Ajv2020({ strict: true }).compile(occupancyManifestJsonSchema());
+    expect(validate(manifest), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  test.each<[string, readonly string[], unknown, RegExp]>([
+    ['a graph in another folder', ['files', 'fine', 'file'], '../x.onnx', /files\.fine\.file/],
+    ['no SHA-256', ['files', 'coarse', 'sha256'], 'x', /files\.coarse\.sha256/],
+    ['planes that nobody knows', ['planes'], 'other', /planes/],
+    ['an answer that has no such cells', ['levels', 'all', '16', 'source'], 'coarse8', /levels\.all\.16\.source/],
+    ['a probability beyond 1', ['levels', 'coarse', '8', 'above'], 2, /levels\.coarse\.8\.above/],
+    ['the most before the least', ['trained', 'baselineM'], [1, 0.1], /trained\.baselineM/],
+    ['an unknown key', ['extra'], 1, /extra/],
+  ])('%s', (_, path, value, message) => {
+    expect(() => parseOccupancyManifest(spoiltNetwork(path, value), 'x')).toThrow(expect.objectContaining({ code: 'ERR_MODEL_MANIFEST', message: expect.stringMatching(message) as string }) as Error);
+  });
+
+  test('are no detectors, and the other way round', () => {
+    expect(() => parseManifest(JSON.stringify(occupancyManifest()), 'x')).toThrow(expect.objectContaining({ code: 'ERR_MODEL_TASK', message: expect.stringContaining('no detector') as string }) as Error);
+    expect(() => parseOccupancyManifest(JSON.stringify(valid()), 'x')).toThrow(expect.objectContaining({ code: 'ERR_MODEL_TASK', message: expect.stringContaining('is a detector') as string }) as Error);
+    expect([parseAnyManifest(JSON.stringify(valid()), 'x').task, parseAnyManifest(JSON.stringify(occupancyManifest()), 'x').task]).toEqual(['detection', 'stereo-occupancy']);
+  });
+});
+
 describe('what is shipped', () => {
   test('models/manifest.schema.json is the schema (else: npm run build && node scripts/write-model-manifests.mjs)', () => {
     expect(JSON.parse(readFileSync(`${MODELS}/manifest.schema.json`, 'utf8'))).toEqual(manifestJsonSchema());
+  });
+
+  test('models/occupancy-manifest.schema.json is the other one (else: npm run build && node scripts/write-schemas.mjs)', () => {
+    expect(JSON.parse(readFileSync(`${MODELS}/occupancy-manifest.schema.json`, 'utf8'))).toEqual(occupancyManifestJsonSchema());
   });
 
   // `lab` is where models are made.
@@ -107,8 +146,9 @@ describe('what is shipped', () => {
   test.each(shipped.map(({ name }) => name))('%s: the manifest is valid by schema and by parser, and named as its folder', (name) => {
     const path = `${MODELS}/${name}/manifest.json`;
     const text = readFileSync(path, 'utf8');
-    const validate = new Ajv2020({ strict: false }).compile(manifestJsonSchema());
+    const { id, task } = parseAnyManifest(text, path);
+    expect(id).toBe(name);
+    const validate = new Ajv2020({ strict: false }).compile(task === 'detection' ? manifestJsonSchema() : occupancyManifestJsonSchema());
     expect(validate(JSON.parse(text)), JSON.stringify(validate.errors)).toBe(true);
-    expect(parseManifest(text, path).id).toBe(name);
   });
 });

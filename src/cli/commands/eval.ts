@@ -8,14 +8,16 @@ import type { CocoResult } from '../../evaluation/coco-dataset.js';
 import { categoryIdsOfLabels, toCocoResults } from '../../evaluation/coco-results.js';
 import { evaluate, type EvaluationReport } from '../../evaluation/evaluate.js';
 import { readDataset } from '../../sources/dataset/read-dataset.js';
-import { parseFraction, parseSeconds } from '../arguments.js';
+import { parseFraction, parseInteger, parsePositive, parseSeconds } from '../arguments.js';
 import { toCocoDataset } from '../ground-truth.js';
 import { DEFAULT_MODEL } from '../definitions.js';
 import { createLog } from '../log.js';
-import { openStore } from '../models.js';
+import { DEFAULT_OCCUPANCY_MODEL, openStore } from '../models.js';
 import { Pipeline } from '../pipeline.js';
 import { addPlacementOptions } from '../placement-options.js';
 import type { RobustnessOptions } from '../robustness/eval-robustness.js';
+import { parseLevel, parseRig } from '../stereo/stereo-options.js';
+import type { StereoEvalOptions } from '../stereo/stereo-options.js';
 import type { TrackingEvalOptions } from '../tracking/eval-tracking.js';
 import { print, progressBar, textTable } from '../terminal.js';
 
@@ -27,9 +29,9 @@ const COCO_MAX_DETECTIONS = 100;
 export function addEval(program: Command): void {
   const command = program
     .command('eval')
-    .description('Score a model on a dataset as COCO does: mAP50, mAP50-95, by class and by size, with confidence intervals. With --attack or --guard: how it stands adversarial patches. With --format mot: how well it and the tracker follow people.')
-    .argument('<dataset>', 'folder: COCO, MOTChallenge or KITTI tracking; with --attack, --guard or --format mot also a video with gt.txt beside it')
-    .addOption(new Option('--format <what>', 'coco scores boxes, mot scores tracks').choices(['coco', 'mot']).default('coco'))
+    .description('Score a model on a dataset as COCO does: mAP50, mAP50-95, by class and by size, with confidence intervals. With --attack or --guard: how it stands adversarial patches. With --format mot: how well it and the tracker follow people. With --format stereo: how well an occupancy network finds occupied space.')
+    .argument('<dataset>', 'folder: COCO, MOTChallenge or KITTI tracking; with --attack, --guard or --format mot also a video with gt.txt beside it; with --format stereo pairs as KITTI or Middlebury has them')
+    .addOption(new Option('--format <what>', 'coco scores boxes, mot scores tracks, stereo scores occupied cells').choices(['coco', 'mot', 'stereo']).default('coco'))
     .option('--model <id>', 'model id or path', DEFAULT_MODEL)
     .option('--confidence <0..1>', 'confidence threshold', parseFraction, EVALUATION_CONFIDENCE)
     .option('--iou <0..1>', "threshold of non-maximum suppression (the model's own)", parseFraction)
@@ -46,6 +48,16 @@ export function addEval(program: Command): void {
     .option('--coast <time>', 'so long after a track was seen, its box is delivered where it is expected (0s)', parseSeconds)
     .option('--min-iou <0..1>', 'least overlap of a box with where its track is expected (0.2)', parseFraction)
     .option('--write-tracks <file>', 'write the tracks in the format of MOTChallenge')
+    .optionsGroup('Stereo pairs (--format stereo):')
+    .option('--limit <n>', 'pairs at most', parseInteger)
+    .option('--level <cells>', 'finest level that is asked for: 8, 16, 32 or 64 cells a side', parseLevel, 64)
+    .option('--threads <n>', 'threads within one inference', parseInteger, 2)
+    .option('--all-cells', 'compute every cell of the finer levels, also where the coarse part found nothing')
+    .option('--disparity <folder>', 'score the disparities of another method instead: PNG of 16 bits (256ths of a pixel) or PFM, named as the pairs')
+    .option('--rig <focal,baseline>', 'what to assume where there is no calibration: pixels, metres, and after another comma how many columns the right axis lies further right', parseRig)
+    .option('--range <metres>', "edge of the cube (the set's own, else 32)", parsePositive)
+    .option('--bottom <metres>', 'lower face of the cube below the camera (a 32nd of the range)', Number)
+    .option('--disparity-scale <n>', 'values a pixel of true disparities of 8 bits (by layout and size)', parsePositive)
     .optionsGroup('Under attack:')
     .option('--attack <patch>', 'the picture of a patch, or a folder of them: attack the dataset and measure')
     .addOption(new Option('--guard <what>', 'the guard (the default with --attack), no defence, or local gradient smoothing as a baseline').choices(['on', 'off', 'lgs']))
@@ -58,11 +70,17 @@ export function addEval(program: Command): void {
   addPlacementOptions(command).action(evaluateWhatIsAsked);
 }
 
-type EvalOptions = RobustnessOptions & TrackingEvalOptions & { readonly format: 'coco' | 'mot' };
+type EvalOptions = RobustnessOptions & TrackingEvalOptions & Omit<StereoEvalOptions, 'model'> & { readonly format: 'coco' | 'mot' | 'stereo' };
 
-async function evaluateWhatIsAsked(data: string, options: EvalOptions): Promise<void> {
+async function evaluateWhatIsAsked(data: string, options: EvalOptions, command: Command): Promise<void> {
+  if (options.format !== 'coco' && (options.attack !== undefined || options.guard !== undefined || options.pareto)) {
+    throw new AppError('ERR_USAGE', `Expected --format ${options.format} without --attack, --guard and --pareto`);
+  }
+  if (options.format === 'stereo') {
+    const { evaluateStereo } = await import('../stereo/eval-stereo.js');
+    return evaluateStereo(data, command.getOptionValueSource('model') === 'default' ? { ...options, model: DEFAULT_OCCUPANCY_MODEL } : options);
+  }
   if (options.format === 'mot') {
-    if (options.attack !== undefined || options.guard !== undefined || options.pareto) throw new AppError('ERR_USAGE', 'Expected --format mot without --attack, --guard and --pareto');
     const { evaluateTracking } = await import('../tracking/eval-tracking.js');
     return evaluateTracking(data, options);
   }

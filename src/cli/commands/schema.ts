@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { manifestJsonSchema } from '../../config/manifest-schema.js';
+import { manifestJsonSchema, occupancyManifestJsonSchema } from '../../config/manifest-schema.js';
 import { streamJsonSchema } from '../../config/stream-definition.js';
 import { AppError } from '../../core/errors.js';
 import { asyncApiDocument, schemas } from '../../protocol/schemas.js';
@@ -9,10 +9,10 @@ import { VERSION } from '../version.js';
 export function addSchema(program: Command): void {
   program
     .command('schema')
-    .description('Print a JSON Schema: stream, manifest, asyncapi, or a message of the WebSocket protocol.')
+    .description('Print a JSON Schema: stream, manifest, occupancy-manifest, asyncapi, or a message of the WebSocket protocol.')
     .argument('[name]', 'which one; without a name, the list')
     .action((name?: string) => {
-      const all: Record<string, unknown> = { stream: streamJsonSchema(), manifest: manifestJsonSchema(), asyncapi: asyncApiDocument(VERSION), ...schemas() };
+      const all: Record<string, unknown> = { stream: streamJsonSchema(), manifest: manifestJsonSchema(), 'occupancy-manifest': occupancyManifestJsonSchema(), asyncapi: asyncApiDocument(VERSION), ...schemas() };
       if (name === undefined) {
         print(Object.keys(all).join('\n'));
         return;

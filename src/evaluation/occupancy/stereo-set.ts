@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { CalibrationFile } from '../../occupancy/calibration/calibration.js';
 import { parseCalibration } from '../../occupancy/calibration/parse-calibration.js';
 import { checkRig } from '../../occupancy/calibration/plausible.js';
-import { AppError } from '../../core/errors.js';
+import { AppError, toAppError } from '../../core/errors.js';
 import type { Size } from '../../core/size.js';
 import { scaleRig, type StereoRig } from '../../core/stereo-rig.js';
-import { isFault } from '../../sources/dataset/dataset.js';
+import { isFault, type Picture, type PictureFile } from '../../sources/dataset/dataset.js';
 import { compareNames, folderNames, inspectPictures, isFile, isFolder, readText } from '../../sources/dataset/dataset-files.js';
 import { readStereoFolder } from '../../sources/stereo/read-stereo-folder.js';
 
@@ -27,6 +27,14 @@ export interface StereoSet {
   readonly layout: 'kitti' | 'middlebury';
   /** With truth, in order of their names. */
   readonly pairs: readonly StereoPair[];
+  /** Those that can't be used. */
+  readonly broken: readonly BrokenPair[];
+}
+
+/** A pair that can't be scored, and why. */
+export interface BrokenPair {
+  readonly id: string;
+  readonly error: AppError;
 }
 
 /** What is taken for true where a folder has no calibration; each of a set's pairs then has the same. */
@@ -51,32 +59,51 @@ export interface StereoSetOptions {
  * pair in `calib/NAME.txt` or `calib_cam_to_cam/NAME.txt`, or of all in a file of that name. Middlebury: a scene or a folder of scenes,
  * each with `im0` and `im1`, `view1` and `view5`, or `im2` and `im6`, the left one's disparity, and `calib.txt`.
  *
- * @throws AppError ERR_FILE_NOT_FOUND, ERR_DATASET_INVALID, ERR_DATASET_EMPTY, and what `parseCalibration` throws
+ * A pair that is broken or has no calibration is told and left out.
+ *
+ * @throws AppError ERR_FILE_NOT_FOUND, ERR_DATASET_INVALID, ERR_DATASET_EMPTY; where all pairs are broken, what is wrong with the first
  */
 export async function readStereoSet(folder: string, options: StereoSetOptions = {}): Promise<StereoSet> {
   if (!(await isFolder(folder))) throw new AppError('ERR_FILE_NOT_FOUND', `Expected a folder of stereo pairs at ${folder} but there is none.`, { fix: 'Check the path.' });
   const truth = await firstOf(KITTI_TRUTH.map((name) => join(folder, name)), isFolder);
-  const set: StereoSet = truth === undefined ? { layout: 'middlebury', pairs: await middleburyPairs(folder, options) } : { layout: 'kitti', pairs: await kittiPairs(folder, truth, options) };
-  if (set.pairs.length > 0) return set;
-  throw new AppError('ERR_DATASET_EMPTY', `${folder} has no stereo pairs with true disparity.`, { fix: 'Give a folder in the layout of KITTI (image_2, image_3, disp_occ_0) or Middlebury (im0, im1, disp0).' });
+  const found = truth === undefined ? await middleburyPairs(folder, options) : await kittiPairs(folder, truth, options);
+  const broken = found.filter((pair) => 'error' in pair);
+  const pairs = found.filter((pair): pair is StereoPair => !('error' in pair));
+  if (pairs.length > 0) return { layout: truth === undefined ? 'middlebury' : 'kitti', pairs, broken };
+  throw broken[0]?.error ?? new AppError('ERR_DATASET_EMPTY', `${folder} has no stereo pairs with true disparity.`, { fix: 'Give a folder in the layout of KITTI (image_2, image_3, disp_occ_0) or Middlebury (im0, im1, disp0).' });
 }
 
 const KITTI_TRUTH = ['disp_occ_0', 'disp_occ', 'disp_noc_0', 'disp_noc'];
 const KITTI_CALIBRATION = ['calib', 'calib_cam_to_cam'];
 
-async function kittiPairs(folder: string, truth: string, options: StereoSetOptions): Promise<StereoPair[]> {
-  const found: StereoPair[] = [];
+async function kittiPairs(folder: string, truth: string, options: StereoSetOptions): Promise<(StereoPair | BrokenPair)[]> {
+  const found: (StereoPair | BrokenPair)[] = [];
   for (const { fileName, left, right } of (await readStereoFolder(folder)).pairs) {
-    const name = fileName.replace(/\.\w+$/, '');
-    const disparity = join(truth, `${name}.png`);
+    const id = fileName.replace(/\.\w+$/, '');
+    const disparity = join(truth, `${id}.png`);
     // Pictures of the next moment (`_11`) have no truth.
-    if (!left || !right || isFault(left) || isFault(right) || !(await isFile(disparity))) continue;
-    const frame = name.replace(/_\d+$/, '');
-    const places = KITTI_CALIBRATION.flatMap((calib) => [join(folder, calib, `${name}.txt`), join(folder, calib, `${frame}.txt`), join(folder, `${calib}.txt`)]);
-    const calibration = await firstOf(places, isFile);
-    found.push({ id: name, left: left.path, right: right.path, disparity, disparityScale: 1, ...(await rigFor(calibration, left.size, options, folder)) });
+    if (!left || !right || !(await isFile(disparity))) continue;
+    found.push(await orBroken(id, () => kittiPair(folder, id, disparity, left, right, options)));
   }
   return found;
+}
+
+async function kittiPair(folder: string, id: string, disparity: string, left: Picture, right: Picture, options: StereoSetOptions): Promise<StereoPair> {
+  const { size } = readable(left);
+  readable(right);
+  const frame = id.replace(/_\d+$/, '');
+  const places = KITTI_CALIBRATION.flatMap((calib) => [join(folder, calib, `${id}.txt`), join(folder, calib, `${frame}.txt`), join(folder, `${calib}.txt`)]);
+  const calibration = await firstOf(places, isFile);
+  return { id, left: left.path, right: right.path, disparity, disparityScale: 1, ...(await rigFor(calibration, size, options, folder)) };
+}
+
+/** One broken pair doesn't keep the others from being read. */
+async function orBroken<Found>(id: string, read: () => Promise<Found>): Promise<Found | BrokenPair> {
+  try {
+    return await read();
+  } catch (error) {
+    return { id, error: toAppError(error) };
+  }
 }
 
 /** Pictures, their disparity and the values a pixel that it has in 8 bits (Middlebury's pages of 2001 to 2014). */
@@ -88,9 +115,14 @@ const MIDDLEBURY_SCENES: readonly { readonly left: string; readonly right: strin
 ];
 const PICTURE_ENDINGS = ['.png', '.ppm', '.jpg', '.pgm'];
 
-async function middleburyPairs(folder: string, options: StereoSetOptions): Promise<StereoPair[]> {
+async function middleburyPairs(folder: string, options: StereoSetOptions): Promise<(StereoPair | BrokenPair)[]> {
   const scenes = ['.', ...(await folderNames(folder)).sort(compareNames)];
-  const pairs = await Promise.all(scenes.map((scene) => middleburyPair(join(folder, scene), scene === '.' ? 'scene' : scene, options)));
+  const pairs = await Promise.all(
+    scenes.map((scene) => {
+      const id = scene === '.' ? 'scene' : scene;
+      return orBroken(id, () => middleburyPair(join(folder, scene), id, options));
+    }),
+  );
   return pairs.filter((pair) => pair !== undefined);
 }
 
@@ -109,10 +141,12 @@ async function middleburyPair(folder: string, id: string, options: StereoSetOpti
 
 async function sizesOf(paths: readonly [string, string]): Promise<[Size, Size]> {
   const pictures = await inspectPictures(paths.map((path) => ({ path, turning: 'stored' })));
-  return pictures.map((picture) => {
-    if (isFault(picture)) throw new AppError('ERR_DATASET_INVALID', `${picture.path} cannot be decoded.`, { fix: 'Replace the file.' });
-    return picture.size;
-  }) as [Size, Size];
+  return pictures.map((picture) => readable(picture).size) as [Size, Size];
+}
+
+function readable(picture: Picture): PictureFile {
+  if (!isFault(picture)) return picture;
+  throw new AppError('ERR_DATASET_INVALID', `${picture.path} cannot be decoded.`, { fix: 'Replace the file.' });
 }
 
 async function rigFor(calibration: string | undefined, size: Size, { assumed }: StereoSetOptions, folder: string): Promise<Pick<StereoPair, 'rig' | 'isRigAssumed'>> {

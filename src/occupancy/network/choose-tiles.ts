@@ -25,12 +25,13 @@ export interface Tiling {
 const LENGTHS = [1, 2, 3, 4, 5, 6, 8, 11, 16];
 
 /**
- * What a tile costs, relative: it has a part that doesn't depend on its size (what is seen in its slab is copied), one that grows with its rows
- * (rows times what is seen) and one that grows with its cells.
+ * What a tile costs, relative: a part that doesn't depend on its size (what is seen in its slabs is copied), one that grows with its rows
+ * (rows times what is seen) and one that grows with its cells. Measured: 0.08 ms for a tile, 0.002 ms for a cell of it; half of that leaves
+ * more cells out for a millisecond at most.
  */
-const TILE_COST = 1;
+const TILE_COST = 20;
 const ROW_COST = 2;
-const CELL_COST = 1.5;
+const CELL_COST = 1;
 
 /** Every cell. */
 export const WHOLE_CUBE: Tiling = { width: SIDE, height: SIDE, tiles: Array.from({ length: SIDE }, (_, z) => ({ x: 0, y: 0, z })) };

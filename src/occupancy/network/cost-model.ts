@@ -5,7 +5,7 @@ const REMEMBERED = 31;
 /** So many pairs in a row without the fine part, then it is tried whatever it takes: what is never tried is never learnt anew. */
 const MOST_SKIPPED = 32;
 /** What all cells of the cube add to the fine part, by what it takes without any: most of it is matching, which is the same for all. */
-const CELLS_SHARE = 0.25;
+const CELLS_SHARE = 0.3;
 
 /**
  * What the fine part will take, from what it took: by the time of the coarse part of the same pair, so that a machine that is busy just now

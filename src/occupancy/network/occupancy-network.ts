@@ -1,16 +1,18 @@
 import { assert } from '../../core/assert.js';
 import { monotonicMs } from '../../core/clock.js';
-import type { InstalledOccupancyModel, OccupancyManifest } from '../../core/occupancy-manifest.js';
+import type { InstalledOccupancyModel, LevelRule, OccupancyManifest } from '../../core/occupancy-manifest.js';
 import type { StereoRig } from '../../core/stereo-rig.js';
 import type { GridLevel, VoxelGrid } from '../../core/voxel-grid.js';
+import type { OutputTensor } from '../../inference/session.js';
 import { type InputTensor, TensorSession } from '../../inference/tensor-session.js';
 import { checkRig } from '../calibration/plausible.js';
+import { parentCell } from '../octree.js';
 import { poolCells } from '../voxelize.js';
 import { chooseCells, computedShare, REFINED_SIDE, tileCells, type Tiling, WHOLE_CUBE } from './choose-tiles.js';
 import { FineCost } from './cost-model.js';
 import { fineCells, fineInputs } from './fine-request.js';
 import { type RigConstants, rigConstants } from './rig-constants.js';
-import { planStretch, type StretchPlan, stretchToRgb } from './stretch.js';
+import { planStretch, type StretchPlan, stretchPlanes } from './stretch.js';
 
 /** One part of the work on a pair, monotonic times. */
 export interface OccupancySpan {
@@ -24,8 +26,8 @@ export interface OccupancyFinding {
   /** Cells a side of the finest level that was computed. */
   readonly level: GridLevel;
   /**
-   * Of every level that was computed, one byte a cell, 1 where occupied. Cells of 32 and 64 a side are only occupied within those of 16 that
-   * were asked for.
+   * Of every level that was computed, one byte a cell, 1 where occupied. Cells of 32 a side are only occupied within those of 16 that were
+   * asked for (which are more than the occupied ones), those of 64 within occupied ones of 32.
    */
   readonly cells: Readonly<Partial<Record<GridLevel, Uint8Array>>>;
   /** Share of the 64 cells a side that was computed, 0 to 1. */
@@ -49,10 +51,13 @@ export interface InferOptions {
 
 const COARSE_INPUTS = ['left', 'right', 'near_planes', 'far_planes', 'coarse_rows', 'coarse_columns'];
 const FEATURES = ['half', 'quarter', 'seen'] as const;
+/** Of a network of full pictures: what its first layer sees of them, to match what is far with. */
+const WHOLE = 'whole';
 const COARSE_CELLS = ['cells8', 'cells16'] as const;
 const FINE_INPUTS = [...FEATURES, 'fine_planes', 'slabs', 'rows', 'columns'];
 const FINE_CELLS = ['cells16', 'cells32', 'cells64'] as const;
 
+type Feature = (typeof FEATURES)[number] | typeof WHOLE;
 type CoarseAnswer = Awaited<ReturnType<typeof runCoarse>>;
 
 /** What belongs to one rig. */
@@ -71,14 +76,14 @@ export class OccupancyNetwork {
   readonly manifest: OccupancyManifest;
   readonly #coarse: TensorSession;
   readonly #fine: TensorSession;
-  readonly #left: InputTensor & { readonly data: Float32Array };
-  readonly #right: InputTensor & { readonly data: Float32Array };
+  readonly #left: InputTensor & { readonly data: Uint8Array };
+  readonly #right: InputTensor & { readonly data: Uint8Array };
   readonly #cost = new FineCost();
   #prepared: Prepared | undefined;
 
   private constructor(manifest: OccupancyManifest, coarse: TensorSession, fine: TensorSession) {
     const { width, height } = manifest.input;
-    const picture = () => ({ data: new Float32Array(3 * width * height), dims: [1, 3, height, width] });
+    const picture = () => ({ data: new Uint8Array(3 * width * height), dims: [1, 3, height, width] });
     this.manifest = manifest;
     this.#coarse = coarse;
     this.#fine = fine;
@@ -88,9 +93,9 @@ export class OccupancyNetwork {
 
   /** @throws AppError ERR_MODEL_CORRUPT */
   static async load({ manifest, coarsePath, finePath }: InstalledOccupancyModel, { threads }: OccupancyNetworkOptions): Promise<OccupancyNetwork> {
-    const coarse = await TensorSession.load({ modelPath: coarsePath, threads }, COARSE_INPUTS, [...COARSE_CELLS, ...FEATURES]);
+    const coarse = await TensorSession.load({ modelPath: coarsePath, threads }, { inputs: COARSE_INPUTS, outputs: [...COARSE_CELLS, ...FEATURES] });
     try {
-      return new OccupancyNetwork(manifest, coarse, await TensorSession.load({ modelPath: finePath, threads }, FINE_INPUTS, FINE_CELLS));
+      return new OccupancyNetwork(manifest, coarse, await TensorSession.load({ modelPath: finePath, threads }, { inputs: FINE_INPUTS, outputs: FINE_CELLS, optional: [WHOLE, 'distant_planes'] }));
     } catch (error) {
       await coarse.release();
       throw error;
@@ -116,57 +121,72 @@ export class OccupancyNetwork {
     const prepared = this.#prepared;
     assert(prepared, 'a rig is set before the first pair');
     const watch = new Watch();
-    stretchToRgb(left, prepared.stretch, this.#left.data);
-    stretchToRgb(right, prepared.stretch, this.#right.data);
+    stretchPlanes(left, prepared.stretch, this.#left.data);
+    stretchPlanes(right, prepared.stretch, this.#right.data);
     watch.end('prepare');
-    const answer = await runCoarse(this.#coarse, this.#left, this.#right, prepared.constants, level > REFINED_SIDE);
+    const answer = await runCoarse(this.#coarse, this.#left, this.#right, prepared.constants, level > REFINED_SIDE ? this.#features : []);
     const coarseMs = watch.end('coarse');
-    const coarse = this.#decideCoarse(answer, level);
-    if (level <= REFINED_SIDE) return { ...coarse, computedShare: 0, spans: watch.spans };
     const chosen = chooseCells(answer.cells16.data, this.manifest.refine);
     const tiling = isWhole ? WHOLE_CUBE : tileCells(chosen);
     const share = computedShare(tiling);
-    const isWorthIt = this.#cost.fits(coarseMs, share, budgetMs - watch.elapsedMs);
-    watch.end('choose');
-    if (!isWorthIt) return { ...coarse, computedShare: 0, spans: watch.spans };
+    const isRefined = level > REFINED_SIDE && this.#cost.fits(coarseMs, share, budgetMs - watch.elapsedMs);
+    const coarse = this.#coarseCells(answer, level);
+    if (level > REFINED_SIDE) watch.end('choose');
+    if (!isRefined) return { ...coarse, computedShare: 0, spans: watch.spans };
     const cells = await this.#refine(answer, prepared.constants, tiling, isWhole ? undefined : chosen, level);
     this.#cost.learn(coarseMs, share, watch.end('fine'));
-    return { level, cells: { ...coarse.cells, ...this.#withLevel8(cells, coarse.cells[8]!) }, computedShare: share, spans: watch.spans };
+    return { level, cells, computedShare: share, spans: watch.spans };
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#coarse.release(), this.#fine.release()]);
   }
 
-  #decideCoarse({ cells8, cells16 }: CoarseAnswer, level: GridLevel): Pick<OccupancyFinding, 'level' | 'cells'> {
-    const { thresholds, level8 } = this.manifest;
-    const sixteen = above(cells16.data, thresholds.coarse['16']);
-    const eight = level8 === 'cells8' ? above(cells8.data, thresholds.coarse['8']) : poolCells(sixteen, REFINED_SIDE);
-    return level === 8 ? { level: 8, cells: { 8: eight } } : { level: 16, cells: { 8: eight, 16: sixteen } };
+  /** What the fine part goes on from. */
+  get #features(): readonly Feature[] {
+    return this.#fine.takes(WHOLE) ? [...FEATURES, WHOLE] : FEATURES;
   }
 
-  async #refine(answer: CoarseAnswer, { finePlanes, rows, columns }: RigConstants, tiling: Tiling, chosen: Uint8Array | undefined, level: GridLevel): Promise<Partial<Record<GridLevel, Uint8Array>>> {
-    const { fine } = this.manifest.thresholds;
-    const features = Object.fromEntries(FEATURES.map((name) => [name, answer[name]!]));
-    const wanted = level === 32 ? FINE_CELLS.slice(0, 2) : FINE_CELLS;
-    const found = tiling.tiles.length === 0 ? undefined : await this.#fine.run({ ...features, fine_planes: finePlanes, ...fineInputs(tiling, rows, columns) }, wanted);
-    const at = (side: 16 | 32 | 64): Uint8Array => fineCells(found?.[`cells${side}`].data, tiling, chosen, side, fine[side]);
-    return { 16: at(16), 32: at(32), ...(level === 64 && { 64: at(64) }) };
+  #coarseCells(answer: CoarseAnswer, level: GridLevel): Pick<OccupancyFinding, 'level' | 'cells'> {
+    const rules = this.manifest.levels.coarse;
+    const eight = coarseCells(answer, rules['8'], 8);
+    return level === 8 ? { level, cells: { 8: eight } } : { level: 16, cells: { 8: eight, 16: coarseCells(answer, rules['16'], 16) } };
   }
 
-  #withLevel8(cells: Partial<Record<GridLevel, Uint8Array>>, own: Uint8Array): Partial<Record<GridLevel, Uint8Array>> {
-    return { ...cells, 8: this.manifest.level8 === 'cells8' ? own : poolCells(cells[16]!, REFINED_SIDE) };
+  /** What the fine part says of the cells of a tiling, and what both say of the coarser levels. */
+  async #refine(answer: CoarseAnswer, { finePlanes, distantPlanes, rows, columns }: RigConstants, tiling: Tiling, chosen: Uint8Array | undefined, level: GridLevel): Promise<OccupancyFinding['cells']> {
+    const rules = this.manifest.levels.all;
+    const features = Object.fromEntries(this.#features.map((name) => [name, answer[name]!]));
+    const feeds = { ...features, fine_planes: finePlanes, ...(this.#fine.takes('distant_planes') && { distant_planes: distantPlanes }), ...fineInputs(tiling, rows, columns) };
+    const found = tiling.tiles.length === 0 ? undefined : await this.#fine.run(feeds, level === 32 ? FINE_CELLS.slice(0, 2) : FINE_CELLS);
+    const fine = (side: 16 | 32 | 64, above: number): Uint8Array => fineCells(found?.[`cells${side}`].data, tiling, chosen, side, above);
+    const either = (rule: LevelRule<'coarse8' | 'coarse16' | 'fine16'>, side: 8 | 16): Uint8Array => (rule.source === 'fine16' ? pooledTo(side, fine(16, rule.above), 16) : coarseCells(answer, { source: rule.source, above: rule.above }, side));
+    const cells = { 8: either(rules['8'], 8), 16: either(rules['16'], 16), 32: fine(32, rules['32'].above) };
+    return level === 32 ? cells : { ...cells, 64: within(fine(64, rules['64'].above), cells[32], 64) };
   }
 }
 
-async function runCoarse(session: TensorSession, left: InputTensor, right: InputTensor, { nearPlanes, farPlanes, coarseRows, coarseColumns }: RigConstants, withFeatures: boolean) {
+async function runCoarse(session: TensorSession, left: InputTensor, right: InputTensor, { nearPlanes, farPlanes, coarseRows, coarseColumns }: RigConstants, features: readonly Feature[]) {
   const feeds = { left, right, near_planes: nearPlanes, far_planes: farPlanes, coarse_rows: coarseRows, coarse_columns: coarseColumns };
-  const answer = await session.run(feeds, withFeatures ? [...COARSE_CELLS, ...FEATURES] : COARSE_CELLS);
-  return answer as Record<(typeof COARSE_CELLS)[number], { data: Float32Array }> & Partial<Record<(typeof FEATURES)[number], { data: Float32Array; dims: readonly number[] }>>;
+  const answer = await session.run(feeds, [...COARSE_CELLS, ...features]);
+  return answer as Record<(typeof COARSE_CELLS)[number], OutputTensor> & Partial<Record<Feature, OutputTensor>>;
 }
 
-function above(probabilities: Float32Array, threshold: number): Uint8Array {
-  return Uint8Array.from(probabilities, (probability) => Number(probability > threshold));
+function coarseCells({ cells8, cells16 }: CoarseAnswer, { source, above }: LevelRule<'coarse8' | 'coarse16'>, side: 8 | 16): Uint8Array {
+  const own = source === 'coarse8' ? 8 : 16;
+  const cells = Uint8Array.from((own === 8 ? cells8 : cells16).data, (probability) => Number(probability > above));
+  return pooledTo(side, cells, own);
+}
+
+/** That one of eight is above a probability is that the most probable is. */
+function pooledTo(side: 8 | 16, cells: Uint8Array, own: 8 | 16): Uint8Array {
+  return own > side ? poolCells(cells, own) : cells;
+}
+
+/** Takes away cells that don't lie in an occupied one of the coarser level; in place. @param side of `cells` */
+function within(cells: Uint8Array, coarser: Uint8Array, side: number): Uint8Array {
+  for (let i = 0; i < cells.length; i += 1) if (cells[i] !== 0 && coarser[parentCell(side, i)] === 0) cells[i] = 0;
+  return cells;
 }
 
 /** Spans that follow each other without a gap. */

@@ -8,7 +8,7 @@ import { chooseCells, computedShare, REFINED_SIDE, tileCells, WHOLE_CUBE } from 
 import { FineCost } from '../../../src/occupancy/network/cost-model.js';
 import { fineCells, fineInputs } from '../../../src/occupancy/network/fine-request.js';
 import { type RigConstants, rigConstants, type Tensor } from '../../../src/occupancy/network/rig-constants.js';
-import { planStretch, stretchToRgb } from '../../../src/occupancy/network/stretch.js';
+import { planStretch, stretchPlanes } from '../../../src/occupancy/network/stretch.js';
 
 interface Golden {
   readonly size: readonly [number, number];
@@ -46,8 +46,8 @@ describe('stretching', () => {
     const { from, to, rgb } = golden.area;
     const [fromSize, toSize] = [sizeOf(from), sizeOf(to)];
     const value = (x: number, y: number, c: number): number => (7 * x * x + 13 * y + 31 * x * c + 5 * c) % 256;
-    const out = new Float32Array(rgb.length);
-    stretchToRgb(picture(fromSize, value), planStretch(fromSize, toSize), out);
+    const out = new Uint8Array(rgb.length);
+    stretchPlanes(picture(fromSize, value), planStretch(fromSize, toSize), out);
     expect(Math.max(...rgb.map((expected, i) => Math.abs(expected - out[i]!)))).toBeLessThanOrEqual(1);
     expect(new Set(rgb).size).toBeGreaterThan(50);
   });
@@ -58,10 +58,10 @@ describe('stretching', () => {
   ])('%s: means of four', (_, from) => {
     const value = (x: number, y: number, c: number): number => (x * x * 3 + y * 50 + c * 90) % 256;
     const to = { width: from.width / 2, height: from.height / 2 };
-    const out = new Float32Array(3 * to.width * to.height);
-    stretchToRgb(picture(from, value), planStretch(from, to), out);
+    const out = new Uint8Array(3 * to.width * to.height);
+    stretchPlanes(picture(from, value), planStretch(from, to), out);
     const expected = [0, 1, 2].flatMap((c) => grid(to, (x, y) => mean([value(2 * x, 2 * y, c), value(2 * x + 1, 2 * y, c), value(2 * x, 2 * y + 1, c), value(2 * x + 1, 2 * y + 1, c)])));
-    out.forEach((found, i) => expect(found).toBeCloseTo(expected[i]!, 3));
+    expect([...out]).toEqual(expected.map(Math.round));
   });
 
   test('bytes that begin anywhere, and shared memory', () => {
@@ -70,19 +70,27 @@ describe('stretching', () => {
     const odd = new Uint8Array(new SharedArrayBuffer(plain.length + 1), 1);
     odd.set(plain);
     const plan = planStretch(from, { width: 8, height: 3 });
-    const [a, b] = [new Float32Array(72), new Float32Array(72)];
-    stretchToRgb(plain, plan, a);
-    stretchToRgb(odd, plan, b);
-    a.forEach((value, i) => expect(b[i]).toBeCloseTo(value, 3));
+    const [a, b] = [new Uint8Array(72), new Uint8Array(72)];
+    stretchPlanes(plain, plan, a);
+    stretchPlanes(odd, plan, b);
+    expect(b).toEqual(a);
+  });
+
+  test('a picture of the size already is what it is', () => {
+    const size = { width: 5, height: 3 };
+    const planes = picture(size, (x, y, c) => x * 9 + y * 17 + c * 40);
+    const out = new Uint8Array(planes.length);
+    stretchPlanes(planes, planStretch(size, size), out);
+    expect(out).toEqual(planes);
   });
 
   test('one colour stays what it is at any size', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), (a, b, c, d) => {
         const [from, to] = [sizeOf([a, b]), sizeOf([c, d])];
-        const out = new Float32Array(3 * c * d);
-        stretchToRgb(picture(from, (_x, _y, channel) => 60 * channel + 17), planStretch(from, to), out);
-        out.forEach((value, i) => expect(value).toBeCloseTo(60 * Math.floor(i / (c * d)) + 17, 2));
+        const out = new Uint8Array(3 * c * d);
+        stretchPlanes(picture(from, (_x, _y, channel) => 60 * channel + 17), planStretch(from, to), out);
+        out.forEach((value, i) => expect(value).toBe(60 * Math.floor(i / (c * d)) + 17));
       }),
     );
   });
@@ -189,9 +197,9 @@ function grid<T>({ width, height }: { width: number; height: number }, make: (x:
   return Array.from({ length: width * height }, (_, i) => make(i % width, Math.floor(i / width)));
 }
 
-/** Planes G, B, R of what R, G, B are. */
+/** Three planes. */
 function picture(size: { width: number; height: number }, value: (x: number, y: number, channel: number) => number): Uint8Array {
-  return Uint8Array.from([1, 2, 0].flatMap((channel) => grid(size, (x, y) => value(x, y, channel))));
+  return Uint8Array.from([0, 1, 2].flatMap((channel) => grid(size, (x, y) => value(x, y, channel))));
 }
 
 function mean(values: readonly number[]): number {

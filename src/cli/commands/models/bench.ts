@@ -101,7 +101,7 @@ function commandOf(ids: readonly string[], { data, pictures, sizes, threads, run
 
 async function readModels(store: ModelStore, ids: readonly string[]): Promise<{ models: BenchModel[]; skipped: string[] }> {
   const listed = await store.list();
-  const here = listed.filter(({ status }) => status === 'added' || status === 'included').map(({ id }) => id);
+  const here = listed.filter(({ status, occupancy }) => (status === 'added' || status === 'included') && !occupancy).map(({ id }) => id);
   const broken = ids.length > 0 ? [] : listed.filter(({ status }) => status === 'broken').map(({ id, problem }) => `${id} can't be read: ${problem ?? ''}`);
   const models: BenchModel[] = [];
   for (const id of ids.length > 0 ? ids : here) {
