@@ -6,6 +6,7 @@
  */
 export function workerUrl(base: string, script: string): URL {
   const url = new URL(script, base);
-  url.pathname = url.pathname.replace(/\/src\/(?=[^/]+\/[^/]+$)/, '/dist/');
+  // A room's folder, or one in it; a project that lies in a folder called src has its own dist there.
+  url.pathname = url.pathname.replace(/\/src\/(?!dist\/)(?=(?:[^/]+\/){1,2}[^/]+$)/, '/dist/');
   return url;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PairInspector } from '../../src/occupancy/pair/pair-inspector.js';
 import { type Thumbnail, thumbnailOf } from '../../src/occupancy/pair/thumbnail.js';
+import { SeededRandom } from '../../src/core/seeded-random.js';
 import { renderPair, type RenderedPair } from '../../src/stereo-scenes/render-pair.js';
 import { pairRequest } from '../../src/stereo-scenes/stereo-set.js';
 
@@ -49,4 +50,15 @@ describe('a rig that is watched', () => {
     inspector.reset();
     expect(codes(inspector, [swapped])).toEqual(['ERR_STEREO_SWAPPED']);
   });
+});
+
+test('cameras of different moments are found once they have moved unevenly for a while', () => {
+  const random = new SeededRandom(4, 0);
+  const noise = Array.from({ length: left.pixels.length }, () => random.normal());
+  const brightness = Array.from({ length: 60 }, () => random.uniform(-1, 1) ** 3 * 40);
+  const at = (thumbnailOfSide: Thumbnail, moment: number): Thumbnail => ({ ...thumbnailOfSide, pixels: thumbnailOfSide.pixels.map((pixel, i) => Math.max(0, Math.min(255, pixel + brightness[moment]! * noise[i]! * 0.2))) });
+  const inspector = new PairInspector(request.rig);
+  const found = codes(inspector, Array.from({ length: 50 }, (_, i) => [at(left, i + 2), at(right, i)] as const));
+  expect(found.slice(0, 31).every((code) => code === undefined || code === 'ERR_STEREO_UNSYNCHRONISED')).toBe(true);
+  expect(found.at(-1)).toBe('ERR_STEREO_UNSYNCHRONISED');
 });
