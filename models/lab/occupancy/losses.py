@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 LEVEL_WEIGHTS = {8: 0.30, 16: 0.27, 32: 0.23, 64: 0.20}
 """Of the IoU loss by level: StereoVoxelNet's."""
-POSITIVE_WEIGHT = 3.0
+POSITIVE_WEIGHT = 1.5
 CELL_WEIGHT, DEPTH_WEIGHT = 0.15, 0.3
 """Beside the IoU loss, which alone has no slope where everything is empty: so nothing is learnt from a cold start."""
 

@@ -163,18 +163,26 @@ def shares_of(logits):
 
 
 class Cells(nn.Module):
-    """From a distribution over slabs along rays to the rates of cells."""
+    """From a distribution over slabs along rays to the rates of cells.
+
+    Rays that pass the same cell err together, so that many of them that are a little for it say less than their sum: it is divided by a power of
+    their number.
+    """
 
     def __init__(self, slabs):
         super().__init__()
         self.log_gain = nn.Parameter(torch.full((slabs,), 1.0))
+        self.together = nn.Parameter(torch.zeros(()))
 
     def forward(self, logits, slabs, rows, columns):
         with torch.autocast("cpu", enabled=False):
             seen = shares_of(logits)[:, :-1] * torch.exp(self.log_gain)[None, :, None, None]
             if slabs is not None:
                 seen = seen.index_select(1, slabs)
-            return rows @ seen @ columns.transpose(2, 3)
+            return self.weighed(rows) @ seen @ self.weighed(columns).transpose(2, 3)
+
+    def weighed(self, shares):
+        return shares * shares.sum(3, keepdim=True).clamp(min=1).pow(-self.together)
 
 
 class Level(nn.Module):

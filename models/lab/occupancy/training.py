@@ -29,7 +29,7 @@ def parse(arguments):
     parser.add_argument("--hours", type=float, default=2.0, help="how long to train; the learning rate ends with it (2)")
     parser.add_argument("--steps", type=int, help="how many steps instead of how long: the same run each time")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
-    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="with --input full: begin as this network of half pictures")
+    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="begin as this network: one of the same kind, or with --input full one of half pictures")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, default=4, help="pairs a step (4)")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (0.002)")
@@ -81,10 +81,14 @@ def make_net(options, example):
 
 def begin_with(made, options):
     """@raises SetError where the checkpoint is of another kind of network."""
-    half, settings = load_net(options.begin_with)
-    if settings["decoder"] != "frustum" or settings["planes"] != options.planes or data.halved(options.size) != tuple(settings["size"]):
-        raise data.SetError(f"{options.begin_with} is no network of half the pictures: {json.dumps(settings)}")
-    net.begin_full(made, half)
+    learnt, settings = load_net(options.begin_with)
+    size = tuple(settings["size"])
+    if settings["decoder"] != options.decoder or settings["planes"] != options.planes or size not in (options.size, data.halved(options.size)):
+        raise data.SetError(f"{options.begin_with} is another kind of network: {json.dumps(settings)}")
+    if size == options.size:
+        made.load_state_dict(learnt.state_dict())
+    else:
+        net.begin_full(made, learnt)
 
 
 def settings_of(options):
@@ -99,7 +103,7 @@ def load_net(path):
     size = tuple(settings["size"])
     half = data.halved(size)
     made = net.LatentNet(half != size, size=half) if settings["decoder"] == "latent" else net.FrustumNet(half != size)
-    made.load_state_dict(state["average"])
+    made.load_state_dict(state["average"], strict=False)
     return made.eval(), settings
 
 
