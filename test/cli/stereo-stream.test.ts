@@ -163,7 +163,7 @@ describe.skipIf(missingModel)(`a stereo stream${missingModel}`, () => {
 });
 
 describe('what is wrong is told before anything runs', () => {
-  const fault = async (source: object, stages: StageDefinition[] = [space()]): Promise<unknown> => rejectionOf(play({ kind: 'stereo', calibration, ...source } as StreamDefinition['source'], stages));
+  const fault = async (source: object, stages: StageDefinition[] = [space()]): Promise<unknown> => rejectionOf(play({ kind: 'stereo', calibration, ...source }, stages));
   const broken = join(root, 'broken.txt');
   const narrow = join(root, 'narrow.txt');
   const turned = join(root, 'turned.txt');

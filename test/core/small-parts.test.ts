@@ -34,6 +34,9 @@ describe('workerUrl', () => {
     ['sources lead to compiled code', 'file:///app/src/detector/service.ts', 'file:///app/dist/detector/worker.js'],
     ['a project inside a folder called src', 'file:///home/src/app/src/detector/service.ts', 'file:///home/src/app/dist/detector/worker.js'],
     ['compiled code inside a folder called src', 'file:///home/src/app/dist/detector/service.js', 'file:///home/src/app/dist/detector/worker.js'],
+    ['sources in a folder of a room', 'file:///home/src/app/src/occupancy/stage/service.ts', 'file:///home/src/app/dist/occupancy/stage/worker.js'],
+    ['compiled code in a folder of a room', 'file:///home/src/app/dist/occupancy/stage/service.js', 'file:///home/src/app/dist/occupancy/stage/worker.js'],
+    ['compiled code of a project that is itself called src', 'file:///home/src/dist/detector/service.js', 'file:///home/src/dist/detector/worker.js'],
     ['a path with a space', 'file:///my%20app/src/detector/service.ts', 'file:///my%20app/dist/detector/worker.js'],
   ])('%s', (_, base, expected) => {
     expect(workerUrl(base, './worker.js').href).toBe(expected);
