@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { type Detections, NO_DETECTIONS } from '../../src/core/detections.js';
 import { AppError } from '../../src/core/errors.js';
 import {
+  type FrameField,
   clientMessage,
   errorMessage,
   eventMessage,
@@ -23,7 +24,9 @@ import {
 } from '../../src/protocol/index.js';
 import { schemas } from '../../src/protocol/schemas.js';
 import { fakeDelivered, fakeFrame, fakeGuardReport, fakeStream } from '../server/fixture.js';
+import { streetAt, SyntheticSpace } from '../server/synthetic-space.js';
 
+const without = (...fields: readonly FrameField[]): FrameField[] => FRAME_FIELDS.filter((field) => !fields.includes(field));
 const ajv = new Ajv2020.default({ strict: true, allowUnionTypes: true });
 addFormats.default(ajv);
 const validators = Object.fromEntries(Object.entries(schemas()).map(([name, schema]) => [name, ajv.compile(schema)]));
@@ -117,8 +120,10 @@ describe('frame messages', () => {
   });
 
   test.each([
-    ['a guard', { guard: fakeGuardReport() }, FRAME_FIELDS.filter((field) => !['redundancy', 'operating_point'].includes(field))],
-    ['none', {}, FRAME_FIELDS.filter((field) => !['patches', 'suppressed', 'guard', 'redundancy', 'operating_point'].includes(field))],
+    ['a guard', { guard: fakeGuardReport() }, without('redundancy', 'operating_point', 'occupancy', 'volumes')],
+    ['occupied space', { occupancy: new SyntheticSpace().report(streetAt(0), { boxes: { count: 1, xyxy: Float32Array.of(1, 1, 9, 9) } }) }, without('patches', 'suppressed', 'guard', 'redundancy', 'operating_point')],
+    ['a dead camera', { occupancy: { code: 'ERR_STEREO_CAMERA_DEAD', message: 'nothing' } as const }, without('patches', 'suppressed', 'guard', 'redundancy', 'operating_point', 'volumes')],
+    ['none', {}, without('patches', 'suppressed', 'guard', 'redundancy', 'operating_point', 'occupancy', 'volumes')],
   ])('with %s, any choice of fields is a valid frame with just those of them that the stream has', (_, options, present) => {
     const frame = fakeFrame(stream, 3);
     const message = toFrameMessage(fakeDelivered(stream, frame, options));

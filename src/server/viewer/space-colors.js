@@ -16,7 +16,7 @@ export function nearColor(distanceM, rangeM) {
   return NEAR_COLORS[place < 0 ? NEAR_SHARES.length : place];
 }
 
-/** Colours that heights are told by reach from the lower face of the cube so far up, metres: what stands on the ground. */
+/** Colours that heights are told by reach from the lower face of the cube so far up, metres: there most obstacles are. */
 export function heightSpanM(rangeM) {
   return rangeM / 8;
 }

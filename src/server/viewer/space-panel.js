@@ -18,6 +18,7 @@ export class SpacePanel {
   #missing;
   #problem;
   #isPaused = false;
+  #has3D = true;
   #isBehind = false;
   #colors = 'height';
 
@@ -103,7 +104,7 @@ export class SpacePanel {
       this.#isBehind = true;
       if (this.#message && this.#decoder.isReady) this.#draw(this.#message);
     } catch {
-      this.#problem = 'This browser draws no 3D: WebGL 2 is missing or off. Distances are below.';
+      this.#has3D = false;
       this.#parts['space-canvas'].hidden = true;
     }
     this.tick();
@@ -112,7 +113,7 @@ export class SpacePanel {
   #setGrid(grid) {
     this.#scene?.setGrid(grid);
     this.#scene?.setRig(this.#stereo?.rig);
-    this.#drawLegend(grid.range_m);
+    this.#drawLegend(grid);
     this.#scene?.voxels.colorBy(this.#colors, grid.range_m);
   }
 
@@ -145,18 +146,18 @@ export class SpacePanel {
   #colorBy(name) {
     this.#colors = name;
     for (const button of this.#element.querySelectorAll('[data-colors]')) button.setAttribute('aria-pressed', String(button.dataset.colors === name));
-    const rangeM = (this.#message ?? this.#stereo)?.grid?.range_m;
-    if (rangeM === undefined) return;
-    this.#drawLegend(rangeM);
-    this.#scene?.voxels.colorBy(name, rangeM);
+    const grid = (this.#message ?? this.#stereo)?.grid;
+    if (grid === undefined) return;
+    this.#drawLegend(grid);
+    this.#scene?.voxels.colorBy(name, grid.range_m);
     this.#scene?.invalidate();
   }
 
-  #drawLegend(rangeM) {
+  #drawLegend({ range_m: rangeM, bottom_m: bottomM }) {
     const { 'space-ramp': ramp, 'space-low': low, 'space-high': high } = this.#parts;
     ramp.style.background = rampGradient(this.#colors);
-    setText(low, this.#colors === 'height' ? 'ground' : '0 m');
-    setText(high, this.#colors === 'height' ? `${metres(heightSpanM(rangeM))} up` : `${metres(rangeM)} away`);
+    setText(low, this.#colors === 'height' ? `${metres(bottomM)} below` : '0 m');
+    setText(high, this.#colors === 'height' ? `${metres(heightSpanM(rangeM) - bottomM)} above the camera` : `${metres(rangeM)} away`);
   }
 
   #drawNotice(ageMs) {
@@ -175,6 +176,7 @@ export class SpacePanel {
     if (this.#problem) return [this.#problem];
     if (ageMs === undefined) return ['Waiting for the first pair of pictures'];
     if (ageMs > OLD_MS) return [`Nothing new. ${since}.`];
+    if (!this.#has3D) return ['This browser draws no 3D: WebGL 2 is missing or off. Distances are below.'];
     return this.#scene?.voxels.count === 0 ? [`Nothing solid within ${metres(this.#message.grid.range_m)}`] : [undefined];
   }
 }

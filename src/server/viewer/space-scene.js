@@ -171,7 +171,7 @@ export class SpaceScene {
     this.#labels = [];
     // Beside what the left camera sees: there they are in view wherever one looks from.
     const slope = this.#seesWith ? (this.#seesWith.width - 0.5 - this.#seesWith.centre[0]) / this.#seesWith.focal_px : Infinity;
-    for (let z = stepM; z <= this.#rangeM; z += stepM) this.#addLabel(`${z} m`, '#aab6c4', [Math.min(this.#rangeM / 2, slope * z) + this.#rangeM / 28, this.#floorY, -z]);
+    for (let z = stepM; z <= this.#rangeM; z += stepM) this.#addLabel(`${z} m`, '#aab6c4', [Math.min(0.37 * this.#rangeM, slope * z) + this.#rangeM / 28, this.#floorY, -z]);
     const axis = this.#rangeM / 20;
     for (const [text, color, end] of [['x', '#ff8178', [axis, 0, 0]], ['y', '#7fdc9c', [0, -axis, 0]], ['z', '#7db4ff', [0, 0, -axis]]]) {
       this.#ground.add(lines([[0, 0, 0], end], color, 1));
