@@ -67,8 +67,8 @@ describe('every fault has its code, its place and words that help', () => {
     // wrong values
     ['a wrong type', withLine('name: front-door', 'name: 12'), 'ERR_CONFIG_INVALID', 'door.yaml:1:7: name: expected a text, received 12'],
     ['a wrong choice', withLine('transport: tcp', 'transport: tpc'), 'ERR_CONFIG_INVALID', "door.yaml:5:14: source.transport: expected tcp or udp, received 'tpc', did you mean 'tcp'?"],
-    ['an unknown kind of source', withLine('kind: rtsp', 'kind: rstp'), 'ERR_CONFIG_INVALID', "door.yaml:3:9: source.kind: expected file, rtsp, http or dataset, received 'rstp', did you mean 'rtsp'?"],
-    ['no kind of source', withLine('kind: rtsp\n  ', ''), 'ERR_CONFIG_INVALID', 'door.yaml:3:3: source.kind is missing, expected file, rtsp, http or dataset'],
+    ['an unknown kind of source', withLine('kind: rtsp', 'kind: rstp'), 'ERR_CONFIG_INVALID', "door.yaml:3:9: source.kind: expected file, rtsp, http, dataset or stereo, received 'rstp', did you mean 'rtsp'?"],
+    ['no kind of source', withLine('kind: rtsp\n  ', ''), 'ERR_CONFIG_INVALID', 'door.yaml:3:3: source.kind is missing, expected file, rtsp, http, dataset or stereo'],
     ['an unknown policy', withLine('overflow: latest', 'overflow: newest'), 'ERR_CONFIG_INVALID', "door.yaml:9:15: stages[0].overflow: expected latest, drop, block or { buffer: 1 to 256 }, received 'newest'"],
     ['a misspelt policy of several words', withLine('overflow: latest', 'overflow: {bufer: 3}'), 'ERR_CONFIG_INVALID', 'door.yaml:9:15: stages[0].overflow: expected latest, drop, block or { buffer: 1 to 256 }, received a mapping'],
     ['a number out of its range', withLine('overflow: latest', 'overflow: {buffer: 0}'), 'ERR_CONFIG_INVALID', 'door.yaml:9:24: stages[0].overflow.buffer: expected number to be >0, received 0'],

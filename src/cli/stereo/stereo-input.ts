@@ -39,7 +39,7 @@ export interface StereoInput {
 /**
  * Looks at a stereo source's pictures and calibration.
  *
- * @throws AppError ERR_CALIBRATION_*, ERR_STEREO_SIZES where recordings have different sizes, and what `probeVideo` and `readStereoFolder` throw.
+ * @throws AppError ERR_CALIBRATION_FORMAT, _SIZE, _LENS, _DISTORTION, _BASELINE; ERR_STEREO_SIZES where recordings have different sizes, and what `probeVideo` and `readStereoFolder` throw.
  */
 export async function readStereoInput(source: StereoDefinition): Promise<StereoInput> {
   const { size, passLength } = await picturesOf(source);

@@ -28,7 +28,7 @@ export async function renderStereoReport(evaluation: StereoEvaluation, command: 
       { title: 'By level', blocks: [{ kind: 'table', header: LEVEL_HEADER, rows: levelRows(evaluation) }, { kind: 'text', text: meaningOf(evaluation) }, ...cautions(evaluation).map((text): Block => ({ kind: 'text', text }))] },
       { title: 'Every pair', blocks: [{ kind: 'plot', markup: plotPairs(pairs), caption: 'IoU of each pair (a line) at each level (where cells count that the truth says something of).' }] },
       { title: `Worst pairs at ${rankedBy} cells a side`, blocks: await Promise.all(worst.map((pair) => showPair(pair))) },
-      { title: `Best pairs at ${rankedBy} cells a side`, blocks: await Promise.all(best.map((pair) => showPair(pair))) },
+      ...(best.length === 0 ? [] : [{ title: `Best pairs at ${rankedBy} cells a side`, blocks: await Promise.all(best.map((pair) => showPair(pair))) }]),
     ],
   });
 }

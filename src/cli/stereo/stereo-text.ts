@@ -18,7 +18,7 @@ export function levelRows({ levels, grid: { rangeM } }: StereoEvaluation): strin
 
 export function titleOf({ dataset, layout, method, pairs, broken, grid }: StereoEvaluation): string {
   const unread = broken.length === 0 ? '' : `, ${broken.length} could not be read`;
-  return `${method.name} on ${dataset} (${layout}): ${pairs.length} pairs${unread}, a cube of ${grid.rangeM} m`;
+  return `${method.name} on ${dataset} (${layout}): ${pairs.length === 1 ? '1 pair' : `${pairs.length} pairs`}${unread}, a cube of ${grid.rangeM} m`;
 }
 
 function timeLines({ ms, computedShare, threads }: StereoEvaluation): string[] {
