@@ -104,6 +104,7 @@ function printFigures(recording: StudyRecording, figures: StudyFigures, { json }
 
 async function experiment(input: string, options: StudyOptions): Promise<{ recording: StudyRecording; status: number }> {
   const definition = await definitionOf(input, options);
+  if (definition.source.kind === 'stereo') throw new AppError('ERR_USAGE', `${definition.name} is a stereo stream: a study is of one camera's`, { fix: 'Study the video of the left camera.' });
   checkStages(definition.stages);
   const detector = definition.stages.find(({ kind }) => kind === 'detector.yolo')?.id ?? definition.stages[0]!.id;
   const { plan, notes, sweeps } = await planOf(definition, detector, options);
