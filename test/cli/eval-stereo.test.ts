@@ -38,7 +38,7 @@ beforeAll(async () => {
   expect(rendered.status, rendered.stderr).toBe(0);
 });
 
-describe('lynceus eval --format stereo', () => {
+describe('lynceus eval --format stereo', { timeout: 60_000 }, () => {
   test('true disparities are right at every level', async () => {
     const found = await evaluated(set, '--disparity', truth);
     expect(found).toMatchObject({ pairs: 3, broken: [], rangeM: 32, truth: 'cells in view', isRigAssumed: false, doubts: [] });
@@ -122,7 +122,16 @@ describe('lynceus eval --format stereo', () => {
   });
 });
 
-describe.skipIf(!hasNetwork)(`with the trained network${hasNetwork ? '' : ` (skipped: ${NETWORK_MISSING})`}`, () => {
+describe.skipIf(!hasNetwork)(`with the trained network${hasNetwork ? '' : ` (skipped: ${NETWORK_MISSING})`}`, { timeout: 60_000 }, () => {
+  test('lists and shows it as what it is', async () => {
+    const { stdout } = await runCli(['models', 'list'], home);
+    expect(stdout).toMatch(/stereo-occupancy +included +space/);
+    expect(stdout).toMatch(/centernet-coco +included +boxes/);
+    const shown = await runCli(['models', 'inspect', 'stereo-occupancy'], home);
+    expect(shown.stdout).toMatch(/finds +occupied space in stereo pairs/);
+    expect(shown.stdout).toMatch(/fine\.onnx [0-9a-f]{64}/);
+  });
+
   test('tells how good it is, what it takes and what it computes', async () => {
     const found = await evaluated(set, '--threads', '1');
     expect(found.pairs).toBe(3);

@@ -13,6 +13,7 @@ import { prepareInput } from '../../../onnx/prepare/prepare-input.js';
 import { openStore } from '../../models.js';
 import { bold, print, textTable } from '../../terminal.js';
 import { guardFacts, guardText, type GuardFacts } from './guard-facts.js';
+import { occupancyText } from './inspect-occupancy.js';
 import { addModelOptions, toAddOptions, type ModelOptions } from './model-options.js';
 import { saySelfCheck } from './self-check-text.js';
 
@@ -44,6 +45,12 @@ export function addInspect(models: Command): void {
 
 async function inspect(id: string, { json, selfCheck: pngPath, ...options }: InspectOptions): Promise<void> {
   const store = openStore();
+  const listed = (await store.list()).find((model) => model.id === id);
+  if (listed?.occupancy) {
+    const model = await store.resolveOccupancy(id);
+    print(json ? JSON.stringify({ manifest: model.manifest, folder: model.folder }, null, 2) : occupancyText(model));
+    return;
+  }
   const { manifest, onnx, folder } = await openModel(store, id, options);
   const facts = inspectModel(onnx);
   const macs = macsOf(onnx, manifest);
