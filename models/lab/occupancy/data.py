@@ -164,6 +164,7 @@ class Prepared:
     seen_by: tuple
     truth: dict
     bins: dict
+    disparity_px: np.ndarray
 
     @property
     def constants(self):
@@ -179,7 +180,14 @@ def prepare(pair, size, planes, random=None):
     half = halved(size)
     see = lambda picture: cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     bins = {count: depth_bins(sample, half, stride, count) for count, stride in ((32, 8), (64, 4))}
-    return Prepared(see(sample.left), see(sample.right), (sample.rig.scaled(*half), sample.cube, planes), truth_of(sample), bins)
+    return Prepared(see(sample.left), see(sample.right), (sample.rig.scaled(*half), sample.cube, planes), truth_of(sample), bins, thinned(sample, half))
+
+
+def thinned(sample, size):
+    """Disparity of every second row and every column of a picture of that size, in its pixels; of single pixels, so that no edge is smeared."""
+    height, width = sample.disparity_px.shape
+    rows, columns = (((np.arange(count) + 0.5) * length / count).astype(int) for count, length in ((-(-size[1] // 2), height), (size[0], width)))
+    return sample.disparity_px[rows[:, None], columns] * np.float32(size[0] / width)
 
 
 def halved(size):
@@ -218,14 +226,14 @@ def pack(prepared):
     """Bits for cells and bytes for shares: thousands of pairs stay in memory."""
     truth = np.packbits(prepared.truth[LEVELS[-1]])
     bins = {name: np.round(shares * 255).astype(np.uint8) for name, shares in prepared.bins.items()}
-    return prepared.left, prepared.right, prepared.seen_by, truth, bins
+    return prepared.left, prepared.right, prepared.seen_by, truth, bins, prepared.disparity_px.astype(np.float16)
 
 
 def unpack(packed):
-    left, right, seen_by, bits, bins = packed
+    left, right, seen_by, bits, bins, disparity = packed
     finest = np.unpackbits(bits).astype(bool).reshape((LEVELS[-1],) * 3)
     shares = {name: values.astype(np.float32) / 255 for name, values in bins.items()}
-    return Prepared(left, right, seen_by, {side: geometry.coarser(finest, side) for side in LEVELS}, shares)
+    return Prepared(left, right, seen_by, {side: geometry.coarser(finest, side) for side in LEVELS}, shares, disparity.astype(np.float32))
 
 
 def tensors_of(prepared, random):
@@ -240,6 +248,7 @@ def tensors_of(prepared, random):
         "constants": {name: torch.from_numpy(value) for name, value in prepared.constants.items()},
         "truth": {side: torch.from_numpy(cells.astype(np.float32)) for side, cells in prepared.truth.items()},
         "bins": {count: torch.from_numpy(shares) for count, shares in prepared.bins.items()},
+        "disparity": torch.from_numpy(prepared.disparity_px),
     }
 
 

@@ -42,7 +42,7 @@ class CoarseGraph(nn.Module):
         self.coarse = trained.coarse
 
     def forward(self, left, right, near, far, rows, columns):
-        answers, _, features = self.coarse(left.float(), right.float(), near[None], far[None], rows[None], columns[None])
+        answers, _, features, _ = self.coarse(left.float(), right.float(), near[None], far[None], rows[None], columns[None])
         return (torch.sigmoid(answers[8])[0], torch.sigmoid(answers[16])[0], *(features if is_full(self) else features[:3]))
 
 
@@ -63,7 +63,7 @@ class FineGraph(nn.Module):
         given = dict(zip(known(FINE_INPUTS, self.fine.distant_features is not None), inputs))
         distant = given["distant_planes"][None] if "distant_planes" in given else None
         features = tuple(given.get(name) for name in FEATURES)
-        answers, _ = self.fine(features, given["fine_planes"][None], distant, given["slabs"], given["rows"][None], given["columns"][None])
+        answers, _, _ = self.fine(features, given["fine_planes"][None], distant, given["slabs"], given["rows"][None], given["columns"][None])
         return tuple(torch.sigmoid(answers[side])[0] for side in (16, 32, 64))
 
 

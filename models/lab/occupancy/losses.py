@@ -1,4 +1,4 @@
-"""What the network is taught by: overlap of cells, each cell, and depth along each ray."""
+"""What the network is taught by: overlap of cells, each cell, depth along each ray, and what belongs together in the two pictures."""
 
 import torch
 from torch.nn import functional as F
@@ -7,6 +7,7 @@ LEVEL_WEIGHTS = {8: 0.30, 16: 0.27, 32: 0.23, 64: 0.20}
 """Of the IoU loss by level: StereoVoxelNet's."""
 POSITIVE_WEIGHT = 1.5
 CELL_WEIGHT, DEPTH_WEIGHT = 0.15, 0.3
+MATCHING_WEIGHT, SURENESS = 0.2, 12.0
 """Beside the IoU loss, which alone has no slope where everything is empty: so nothing is learnt from a cold start."""
 
 
@@ -32,11 +33,38 @@ def depth_loss(logits, shares):
     return -(F.log_softmax(logits, dim=1) * shares).sum(dim=1).mean()
 
 
-def total_loss(answers, truth, bins):
+def matching_loss(steps, disparity_px, stride):
+    """Cross-entropy of whole steps of disparity, where the true one (of a row's column, 0 unknown) is among them and in the right picture.
+
+    Without it features for distant planes stay noise that the rest learns to do without.
+    """
+    count, width = steps.shape[3], steps.shape[2]
+    place = disparity_px / stride
+    valid = (disparity_px > 0) & (place <= count - 1) & (place <= torch.arange(width))
+    place = torch.where(valid, place, torch.zeros_like(place))
+    below = place.floor().clamp(max=count - 2)
+    share = (place - below)[..., None]
+    logs = F.log_softmax(steps * SURENESS, dim=3).flip(3)
+    index = below.long()[..., None]
+    each = (1 - share) * logs.gather(3, index) + share * logs.gather(3, index + 1)
+    return -(each[..., 0] * valid).sum() / valid.sum().clamp(min=1)
+
+
+def total_matching_loss(matching, disparity_px):
+    """@param disparity_px `[b, h / 2, w]` of a picture of the size that strides are counted at: as fine as the finest matching."""
+    losses = []
+    for stride, steps in matching.items():
+        rows = max(1, stride // 2)
+        losses.append(matching_loss(steps, disparity_px[:, rows // 2 :: rows, stride // 2 :: stride][:, : steps.shape[1], : steps.shape[2]], stride))
+    return sum(losses) / len(losses)
+
+
+def total_loss(answers, truth, bins, disparity_px):
     """Levels that both parts answer count half in each."""
     parts = [answers["coarse"], answers["fine"]]
     loss = 0
     for side, weight in LEVEL_WEIGHTS.items():
         answered = [part[side] for part in parts if side in part]
         loss = loss + sum(weight / len(answered) * level_loss(logits, truth[side]) for logits in answered)
+    loss = loss + MATCHING_WEIGHT * total_matching_loss(answers["matching"], disparity_px)
     return loss + sum(DEPTH_WEIGHT / len(answers["depth"]) * depth_loss(logits, bins[slabs]) for slabs, logits in answers["depth"].items())

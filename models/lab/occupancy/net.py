@@ -60,7 +60,7 @@ class Extractor(nn.Module):
 
 
 def match(left, right, planes):
-    """Cosine of left features and right ones on planes of depth: `[b, planes, h, w]`.
+    """Cosine of left features and right ones on planes of depth `[b, planes, h, w]`, and at whole steps, see `at_disparities`.
 
     Blocks of columns of a row are compared with all that may belong to them in the other row at once (matrix products); whole steps of disparity are cut
     from that, and the planes `[b, disparities, planes]` are mixtures of these: between two steps for a far plane, over several for a near one. Outside of
@@ -68,7 +68,7 @@ def match(left, right, planes):
     """
     with torch.autocast("cpu", enabled=False):
         steps = at_disparities(left, right, int(planes.shape[1]))
-        return (steps @ planes.flip(1)[:, None]).permute(0, 3, 1, 2)
+        return (steps @ planes.flip(1)[:, None]).permute(0, 3, 1, 2), steps
 
 
 def match_distant(left, right, planes):
@@ -77,7 +77,7 @@ def match_distant(left, right, planes):
         steps = at_disparities(left, right, int(planes.shape[1]))
         pairs, height, width, disparities = (int(length) for length in steps.shape)
         mean_of_two = planes.flip(1).repeat(1, 2, 1) / 2
-        return (steps.reshape(pairs, height, width // 2, 2 * disparities) @ mean_of_two[:, None]).permute(0, 3, 1, 2)
+        return (steps.reshape(pairs, height, width // 2, 2 * disparities) @ mean_of_two[:, None]).permute(0, 3, 1, 2), steps
 
 
 def at_disparities(left, right, disparities):
@@ -220,14 +220,15 @@ class Coarse(nn.Module):
     def forward(self, left, right, near_planes, far_planes, rows, columns):
         pairs = left.shape[0]
         whole, half, quarter, eighth = self.extract(torch.cat([left, right]))
-        near, far = match(eighth[:pairs], eighth[pairs:], near_planes), match(quarter[:pairs], quarter[pairs:], far_planes)
+        near, near_steps = match(eighth[:pairs], eighth[pairs:], near_planes)
+        far, far_steps = match(quarter[:pairs], quarter[pairs:], far_planes)
         joined = self.join(torch.cat([self.narrow(far), near, eighth[:pairs]], 1))
         context = F.interpolate(self.up(self.down(joined)), scale_factor=2.0, mode="nearest")
         seen = self.out(joined + context[:, :, : joined.shape[2], : joined.shape[3]])
         logits = self.depth(seen, F.max_pool2d(far, 2))
         rates = add_up_slabs(self.cells(logits, None, rows, columns))
         answers = {16: self.levels["16"](rates), 8: self.levels["8"](add_up(rates, 2))}
-        return answers, logits, (half, quarter, seen, whole)
+        return answers, logits, (half, quarter, seen, whole), {8: near_steps, 4: far_steps}
 
 
 def add_up_slabs(rates):
@@ -258,14 +259,16 @@ class Fine(nn.Module):
         half, quarter, seen, whole = features
         pairs = seen.shape[0]
         matched = self.match_features(half + twice(self.lower(quarter)))
-        planes = match(matched[:pairs], matched[pairs:], fine_planes)
+        planes, steps = match(matched[:pairs], matched[pairs:], fine_planes)
+        matching = {2: steps}
         if self.distant_features is not None:
-            distant = self.distant_features(whole)
-            planes = planes + self.distant_gain * match_distant(distant[:pairs], distant[pairs:], distant_planes)
+            features = self.distant_features(whole)
+            distant, matching[1] = match_distant(features[:pairs], features[pairs:], distant_planes)
+            planes = planes + self.distant_gain * distant
         joined = F.relu(self.norm(self.narrow(planes) + twice(self.context(seen)) + self.look(quarter[:pairs])))
         logits = self.depth(self.out(joined), F.max_pool2d(planes, 2))
         rates = self.cells(logits, slabs, rows, columns)
-        return {64: self.levels["64"](rates), 32: self.levels["32"](add_up(rates, 2)), 16: self.levels["16"](add_up(rates, 4))}, logits
+        return {64: self.levels["64"](rates), 32: self.levels["32"](add_up(rates, 2)), 16: self.levels["16"](add_up(rates, 4))}, logits, matching
 
 
 def twice(features):
@@ -273,7 +276,7 @@ def twice(features):
 
 
 class FrustumNet(nn.Module):
-    """`Coarse` and `Fine` in one, as they are trained. Answers are logits of cells, by "coarse" or "fine" and level."""
+    """`Coarse` and `Fine` in one, as they are trained. Answers are logits of cells, by "coarse" or "fine" and level; "matching" are cosines by stride."""
 
     def __init__(self, is_full=False, coarse_matrix=None, fine_matrix=None):
         super().__init__()
@@ -282,9 +285,9 @@ class FrustumNet(nn.Module):
 
     def forward(self, left, right, constants):
         c = constants
-        coarse, coarse_depth, features = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
-        fine, fine_depth = self.fine(features, c["fine_planes"], c["distant_planes"], None, c["rows"], c["columns"])
-        return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth, 64: fine_depth}}
+        coarse, coarse_depth, features, matching = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
+        fine, fine_depth, more = self.fine(features, c["fine_planes"], c["distant_planes"], None, c["rows"], c["columns"])
+        return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth, 64: fine_depth}, "matching": {**matching, **more}}
 
 
 class LatentNet(nn.Module):
@@ -302,13 +305,13 @@ class LatentNet(nn.Module):
 
     def forward(self, left, right, constants):
         c = constants
-        coarse, coarse_depth, (_, _, seen, _) = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
+        coarse, coarse_depth, (_, _, seen, _), matching = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
         cells = self.latent(self.squeeze(seen).flatten(1)).view(-1, 64, 4, 4, 4)
         fine = {}
         for side, grow, head in zip((8, 16, 32, 64), self.grow, self.heads):
             cells = grow(cells)
             fine[side] = head(cells)[:, 0].float()
-        return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth}}
+        return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth}, "matching": matching}
 
 
 @torch.no_grad()
@@ -327,7 +330,7 @@ def begin_full(full, half):
             conv.weight[channel] = 0
             conv.weight[channel, colour, 1:, 1:] = sign / 4
             norm.weight[channel], norm.bias[channel] = 1.0, sign * MEAN_LIGHT
-    full.fine.distant_gain.fill_(0.1)
+    full.fine.distant_gain.fill_(0.3)
 
 
 NETS = {"frustum": FrustumNet, "latent": LatentNet}

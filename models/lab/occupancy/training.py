@@ -158,7 +158,7 @@ class Run:
             group["lr"] = self.rate()
         with torch.autocast("cpu", torch.bfloat16, enabled=not self.options.float32):
             answers = self.net(batch["left"], batch["right"], batch["constants"])
-        loss = losses.total_loss(answers, batch["truth"], batch["bins"])
+        loss = losses.total_loss(answers, batch["truth"], batch["bins"], batch["disparity"])
         if not torch.isfinite(loss):
             raise RuntimeError(f"step {self.step}: the loss is {float(loss)}")
         self.optimizer.zero_grad()

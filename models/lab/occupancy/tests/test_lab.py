@@ -23,6 +23,7 @@ import costs
 import data
 import export
 import geometry
+import losses
 import net
 import publishing
 import scoring
@@ -92,7 +93,7 @@ class Net(unittest.TestCase):
         right = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 16, 4, 40)).astype(np.float32))
         left = torch.roll(right, 5, dims=3)
         planes = torch.eye(12)[None]
-        found = net.match(left, right, planes)
+        found, _ = net.match(left, right, planes)
         self.assertTrue((found[0, :, :, 12:].argmax(dim=0) == 5).all())
         np.testing.assert_allclose(found[0, 5, :, 5:], 1, atol=1e-5)
         self.assertEqual(float(found[0, 5, :, :5].abs().max()), 0)
@@ -125,6 +126,24 @@ class Costs(unittest.TestCase):
     def test_twice_the_columns_cost_twice(self):
         for count in costs.NETWORKS.values():
             self.assertAlmostEqual(count(1024, 512) / count(512, 512), 2, delta=0.1)
+
+
+class Losses(unittest.TestCase):
+    def test_matching_is_best_at_the_true_disparity(self):
+        true_px = torch.full((1, 3, 40), 7.0)
+        true_px[:, :, :20] = 0
+        def loss_at(found):
+            steps = torch.zeros(1, 3, 40, 12)
+            steps[..., 11 - found] = 1
+            return float(losses.matching_loss(steps, true_px, 2))
+        told = [loss_at(found) for found in range(12)]
+        self.assertAlmostEqual(told[3], told[4], places=5)
+        self.assertTrue(all(other > told[3] + 1 for at, other in enumerate(told) if at not in (3, 4)))
+
+    def test_what_is_unknown_or_beyond_the_picture_teaches_nothing(self):
+        steps = torch.randn(1, 2, 5, 8)
+        self.assertEqual(float(losses.matching_loss(steps, torch.zeros(1, 2, 5), 1)), 0)
+        self.assertEqual(float(losses.matching_loss(steps, torch.full((1, 2, 5), 6.0), 1)), 0)
 
 
 class Scores(unittest.TestCase):
