@@ -106,7 +106,7 @@ describe('lynceus eval --format stereo', { timeout: 60_000 }, () => {
   });
 
   test.each<[string, (folder: string) => string[], number, RegExp]>([
-    ['a folder that is not there', () => [join(work, 'nowhere')], 2, /ERR_FILE_NOT_FOUND/],
+    ['a folder that is not there', () => [join(work, 'nowhere'), '--disparity', truth], 2, /ERR_FILE_NOT_FOUND/],
     ['a folder without pairs', () => [home, '--disparity', truth], 2, /ERR_DATASET_EMPTY/],
     ['a detector', () => [set, '--model', 'centernet-coco'], 2, /ERR_MODEL_TASK.*centernet-coco is a detector/],
     ['disparities that are not there', () => [set, '--disparity', join(work, 'nowhere')], 2, /ERR_FILE_NOT_FOUND/],
