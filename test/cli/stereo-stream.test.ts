@@ -9,6 +9,7 @@ import type { DeliveredFrame, FrameResult } from '../../src/core/result.js';
 import type { Sink } from '../../src/core/sink.js';
 import type { SourceEvent } from '../../src/core/source.js';
 import { ModelStore } from '../../src/model-store/store.js';
+import { occupiedCells } from '../../src/occupancy/octree.js';
 import { tinyModelFolder } from '../fixtures/cli.js';
 import { rejectionOf } from '../fixtures/failure.js';
 import { ffmpegPath } from '../fixtures/ffmpeg-cache.js';
@@ -153,6 +154,23 @@ describe.skipIf(missingModel)(`a stereo stream${missingModel}`, () => {
   test('under a budget that is too small stays at the coarse level, and says so', async () => {
     const played = await play({ kind: 'stereo', path: pairsFolder('budget', 3), calibration }, [space({ level: 64, budgetMs: 0.001 })]);
     expect(reportsOf(played).map(({ level, tree }) => [level, tree.level])).toEqual(Array(3).fill([16, 64]));
+  });
+
+  test('whose calibration is of raw pictures is rectified first: a lens without distortion changes nothing to speak of', async () => {
+    const matrix = (name: string, rows: number, columns: number, data: readonly number[]): string => `${name}: !!opencv-matrix\n   rows: ${rows}\n   cols: ${columns}\n   dt: d\n   data: [ ${data.join(', ')} ]\n`;
+    const camera = [308, 0, 219.5, 0, 308, 99.5, 0, 0, 1];
+    const raw = join(root, 'opencv.yml');
+    const cameras = [1, 2].map((i) => matrix(`M${i}`, 3, 3, camera) + matrix(`D${i}`, 5, 1, [0, 0, 0, 0, 0])).join('');
+    writeFileSync(raw, `%YAML:1.0\n---\n${cameras}${matrix('R', 3, 3, [1, 0, 0, 0, 1, 0, 0, 0, 1])}${matrix('T', 3, 1, [-0.54, 0, 0])}`);
+    const path = pairsFolder('raw', 1);
+    const [asTheyCome, rectified] = [await play({ kind: 'stereo', path, calibration }, [tiny, space()]), await play({ kind: 'stereo', path, calibration: raw }, [tiny, space()])];
+    expect(rectified.delivered[0]!.timings.find(({ stage }) => stage === 'space')!.parts.map(({ name }) => name)).toEqual(['rectify', 'prepare', 'coarse', 'map']);
+    const [one, other] = [reportsOf(asTheyCome)[0]!, reportsOf(rectified)[0]!];
+    // But for rounding, where a cell is hardly occupied.
+    const [cells, same] = [one, other].map(({ tree }) => new Set(occupiedCells(tree).cells.at(-1))) as [Set<number>, Set<number>];
+    const both = [...cells].filter((cell) => same.has(cell)).length;
+    expect(both / (cells.size + same.size - both)).toBeGreaterThan(0.9);
+    expect(other.boxes).toHaveLength(one.boxes!.length);
   });
 
   test('reads a side-by-side video too', async () => {
