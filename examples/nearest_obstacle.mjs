@@ -1,7 +1,7 @@
 // Prints a line for each pair of pictures of a stereo stream: the nearest obstacle by sector, in metres. Needs no voxels.
 import { connect } from 'lynceus/client';
 
-const url = process.argv[2] ?? 'ws://127.0.0.1:8080/ws/v1';
+const url = process.argv[2] ?? 'ws://127.0.0.1:7272/ws/v1';
 const wanted = Number(process.env.FRAMES ?? Infinity);
 
 const client = connect(url, {

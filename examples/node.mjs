@@ -1,7 +1,7 @@
 // Prints a line for each frame: stream, number, latency, what was found. Reconnects by itself.
 import { connect } from 'lynceus/client';
 
-const url = process.argv[2] ?? 'ws://127.0.0.1:8080/ws/v1';
+const url = process.argv[2] ?? 'ws://127.0.0.1:7272/ws/v1';
 const wanted = Number(process.env.FRAMES ?? Infinity);
 
 const client = connect(url, {

@@ -11,7 +11,7 @@ import sys
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-URL = sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8080/ws/v1"
+URL = sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:7272/ws/v1"
 TOKEN = os.environ.get("LYNCEUS_TOKEN")
 FRAMES = int(os.environ["FRAMES"]) if "FRAMES" in os.environ else None
 # The server closes with these for good: a token is missing or wrong, or what we say is.

@@ -2,7 +2,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { connect, OccupancyDecoder } from 'lynceus/client';
 
-const url = process.argv[2] ?? 'ws://127.0.0.1:8080/ws/v1';
+const url = process.argv[2] ?? 'ws://127.0.0.1:7272/ws/v1';
 const path = process.argv[3] ?? 'occupied.ply';
 const wanted = Number(process.env.FRAMES ?? Infinity);
 
