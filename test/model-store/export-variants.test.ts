@@ -83,6 +83,11 @@ function cellCount({ width, height, strides }: VariantShape): number {
   return strides.reduce((sum, stride) => sum + Math.ceil(width / stride) * Math.ceil(height / stride), 0);
 }
 
+/** Whether a scale has as many rows and columns as channels: no shape tells which of its axes these are. */
+function isCube({ width, height, strides, classes }: VariantShape): boolean {
+  return strides.some((stride) => width / stride === 5 + classes && height / stride === 5 + classes);
+}
+
 /** False where the reading of the boxes was assumed, by the model's own word. */
 function isMeasured({ lineage }: ModelManifest): boolean {
   const { assumptions } = lineage.operations.find(({ kind }) => kind === 'recognise-head') as unknown as { readonly assumptions: readonly Assumption[] };
@@ -99,6 +104,7 @@ test('shapes of any kind: sizes, classes and strides', { timeout: 60_000 }, asyn
   });
   await fc.assert(
     fc.asyncProperty(shapes, fc.constantFrom(...VARIANTS.filter(({ scoring }) => scoring !== 'best class only')), async (shape, variant) => {
+      fc.pre(!isCube(shape));
       const [{ manifest, boxes }, expected] = await Promise.all([decodeVariant(variant, shape), expectedBoxes(variant, shape)]);
       expect(manifest.head.kind).toBe(variant.kind);
       // So few cells don't tell corners from centres: then it has to say that it assumed.
