@@ -1,7 +1,8 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { assert } from '../core/assert.js';
 import { AppError } from '../core/errors.js';
-import { type SessionTuning, tuningOptions } from './session-tuning.js';
+import { createSession } from './create-session.js';
+import type { SessionTuning } from './session-tuning.js';
 
 /** How many cores one inference may use, and how. */
 export interface SessionOptions {
@@ -39,23 +40,7 @@ export class Session {
 
   /** @throws AppError `ERR_MODEL_CORRUPT` where the runtime can't load the file; `ERR_MODEL_MANIFEST` where its input isn't one of a prepared model. */
   static async load({ modelPath, threads, warmupRuns = 3, tuning = {} }: SessionOptions): Promise<Session> {
-    let session: InferenceSession;
-    try {
-      session = await InferenceSession.create(modelPath, {
-        executionProviders: ['cpu'],
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-        enableMemPattern: true,
-        logSeverityLevel: 3,
-        ...tuningOptions(tuning),
-      });
-    } catch (error) {
-      throw new AppError('ERR_MODEL_CORRUPT', `onnxruntime can't load ${modelPath}: ${(error as Error).message}`, {
-        cause: error,
-        fix: 'Add the model again: lynceus models remove, then lynceus models add.',
-      });
-    }
+    const session = await createSession(modelPath, threads, tuning);
     const input = session.inputMetadata[0];
     if (session.inputNames.length !== 1 || !input?.isTensor || input.type !== 'uint8' || !input.shape.every((dim) => typeof dim === 'number')) {
       throw new AppError('ERR_MODEL_MANIFEST', `${modelPath}: expected a prepared model with one uint8 input of fixed shape`);

@@ -1,7 +1,8 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { AppError } from '../core/errors.js';
+import { createSession } from './create-session.js';
 import type { OutputTensor } from './session.js';
-import { type SessionTuning, tuningOptions } from './session-tuning.js';
+import type { SessionTuning } from './session-tuning.js';
 
 /** What goes into a graph, row-major. Not shared memory, which the runtime refuses. */
 export interface InputTensor {
@@ -38,7 +39,7 @@ export class TensorSession {
 
   /** @throws AppError `ERR_MODEL_CORRUPT` where the runtime can't load the file, or the graph hasn't these inputs and outputs. */
   static async load({ modelPath, threads, tuning = {} }: TensorSessionOptions, expected: GraphInterface): Promise<TensorSession> {
-    const session = await create(modelPath, threads, tuning);
+    const session = await createSession(modelPath, threads, tuning);
     const fault = interfaceFault(session, expected);
     if (fault === undefined) return new TensorSession(session);
     await session.release();
@@ -72,22 +73,6 @@ function interfaceFault({ inputNames, outputNames }: InferenceSession, { inputs,
   const unknown = inputNames.filter((name) => !inputs.includes(name) && !optional.includes(name));
   const found = [missing.length > 0 ? `without ${missing.join(', ')}` : '', unknown.length > 0 ? `with ${unknown.join(', ')}` : ''].filter(Boolean);
   return found.length === 0 ? undefined : found.join(' and ');
-}
-
-async function create(modelPath: string, threads: number, tuning: SessionTuning): Promise<InferenceSession> {
-  try {
-    return await InferenceSession.create(modelPath, {
-      executionProviders: ['cpu'],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      enableMemPattern: true,
-      logSeverityLevel: 3,
-      ...tuningOptions(tuning),
-    });
-  } catch (error) {
-    throw new AppError('ERR_MODEL_CORRUPT', `onnxruntime can't load ${modelPath}: ${(error as Error).message}`, { cause: error, fix: 'Export or install the model anew.' });
-  }
 }
 
 function toTensor(data: InputTensor['data'], dims: readonly number[]): Tensor {
