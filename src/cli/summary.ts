@@ -3,14 +3,14 @@ import { textTable } from './terminal.js';
 
 /** The end of a run for people: what came, what went, and what each stage cost. */
 export function summaryText(stats: StreamStats): string {
-  const { stream, received, delivered, fps, dropped, endToEnd, stages, guard, redundancy, tracks, occupancy, governor } = stats;
+  const { stream, received, delivered, meanFps, dropped, endToEnd, stages, guard, redundancy, tracks, occupancy, governor } = stats;
   const rows = [
     ...stages.flatMap(({ stage, queue, service }) => [timeRow(`${stage} wait`, queue), timeRow(stage, service)]),
     timeRow('end to end', endToEnd),
   ].filter((row) => row !== undefined);
   const lost = dropped.map(({ stage, reason, count }) => `${count} ${stage}:${reason}`).join(', ');
   return [
-    `${stream}: ${delivered} of ${received} frames delivered, ${fps.toFixed(1)} frames a second${lost ? `, dropped ${lost}` : ', none dropped'}`,
+    `${stream}: ${delivered} of ${received} frames delivered, ${meanFps.toFixed(1)} frames a second${lost ? `, dropped ${lost}` : ', none dropped'}`,
     ...(guard ? [guardText(guard)] : []),
     ...(redundancy ? [redundancyText(redundancy)] : []),
     ...(tracks ? [trackText(tracks)] : []),

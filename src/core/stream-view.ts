@@ -92,6 +92,8 @@ export interface StreamStats {
   readonly stream: string;
   /** Delivered frames a second over the last seconds. */
   readonly fps: number;
+  /** The same from the first delivered frame to the last. */
+  readonly meanFps: number;
   readonly received: number;
   readonly delivered: number;
   readonly dropped: readonly { readonly stage: string; readonly reason: string; readonly count: number }[];

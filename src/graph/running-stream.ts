@@ -275,6 +275,7 @@ export class RunningStream implements StreamView {
     return {
       stream: this.#plan.name,
       fps: ledger.fps(monotonicMs()),
+      meanFps: ledger.meanFps(),
       received: ledger.received,
       delivered: ledger.delivered,
       dropped: ledger.losses.total(),

@@ -25,6 +25,8 @@ export class StreamLedger {
   readonly #deliveredAtMs = new Float64Array(RECENT_FRAMES);
   #received = 0;
   #delivered = 0;
+  #firstMs = 0;
+  #lastMs = 0;
 
   /** @param stageIds in the order of the graph, which is the order of every report. */
   constructor(stageIds: readonly string[]) {
@@ -47,6 +49,8 @@ export class StreamLedger {
 
   frameDelivered(timings: readonly StageTiming[], endToEndMs: number, nowMs: number): void {
     this.#deliveredAtMs[this.#delivered % RECENT_FRAMES] = nowMs;
+    if (this.#delivered === 0) this.#firstMs = nowMs;
+    this.#lastMs = nowMs;
     this.#delivered += 1;
     for (const { stage, queuedMs, startedMs, endedMs } of timings) {
       const entry = this.#stages.get(stage);
@@ -72,6 +76,11 @@ export class StreamLedger {
     while (recent < kept && at(recent) >= nowMs - FPS_WINDOW_MS) recent += 1;
     if (recent < 2) return 0;
     return ((recent - 1) * 1e3) / (at(0) - at(recent - 1));
+  }
+
+  /** Delivered frames a second from the first to the last, however long ago that was. */
+  meanFps(): number {
+    return this.#lastMs > this.#firstMs ? ((this.#delivered - 1) * 1e3) / (this.#lastMs - this.#firstMs) : 0;
   }
 
   endToEnd(): TimeSummary {

@@ -74,6 +74,7 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
     stats: () => ({
       stream: name,
       fps: 24.9876,
+      meanFps: 24.5,
       received: stream.delivered + stream.drops.reduce((sum, { count }) => sum + count, 0),
       delivered: stream.delivered,
       dropped: stream.drops,

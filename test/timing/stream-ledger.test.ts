@@ -76,4 +76,14 @@ describe('StreamLedger', () => {
     deliverAt(ledger, timesMs);
     expect(ledger.fps(nowMs)).toBeCloseTo(fps, 9);
   });
+
+  test.each<[string, number[], number]>([
+    ['nothing delivered', [], 0],
+    ['one frame has no rate', [100], 0],
+    ['all of them count', [0, 1_000, 2_000, 8_000], 0.375],
+  ])('mean fps: %s', (_, timesMs, fps) => {
+    const ledger = new StreamLedger([]);
+    deliverAt(ledger, timesMs);
+    expect(ledger.meanFps()).toBeCloseTo(fps, 9);
+  });
 });
