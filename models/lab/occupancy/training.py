@@ -103,7 +103,7 @@ def load_net(path):
     size = tuple(settings["size"])
     half = data.halved(size)
     made = net.LatentNet(half != size, size=half) if settings["decoder"] == "latent" else net.FrustumNet(half != size)
-    made.load_state_dict(state["average"], strict=False)
+    made.load_state_dict(state["average"])
     return made.eval(), settings
 
 
