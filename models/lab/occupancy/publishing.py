@@ -22,8 +22,8 @@ ALL = {8: ("coarse8", "coarse16", "fine16"), 16: ("coarse16", "fine16"), 32: ("f
 COARSE = {8: ("coarse8", "coarse16"), 16: ("coarse16",)}
 """The same where the coarse part has run alone."""
 REFINE_THRESHOLDS = (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
-REFINE_LOSS = 0.003
-"""Mean IoU of 32 and 64 cells a side that may be lost by looking closer only where the coarse part finds it worth while."""
+REFINE_SHARE = 0.08
+"""Of the cells that may be looked at closer. Less would do for pairs like those of training; what is unlike them wants room."""
 
 
 def choose_rule(found, truths, side, answers):
@@ -36,12 +36,11 @@ def choose_rule(found, truths, side, answers):
 
 
 def choose_refinement(found, truths, rules):
-    """The highest threshold that loses little, without neighbours."""
+    """The lowest threshold that asks for no more cells than may be. @returns the rule, the mean IoU of 32 and 64 that it loses, and the share of cells"""
     rate = lambda threshold: np.mean([scoring.mean_iou([scoring.overlap(refined(cells, rules, side, threshold), truth[side]) for cells, truth in zip(found, truths)]) for side in (32, 64)])
-    whole = rate(0)
-    chosen = next((threshold for threshold in REFINE_THRESHOLDS if rate(threshold) >= whole - REFINE_LOSS), 0.0)
-    share = np.mean([(cells["coarse16"][16] >= chosen).mean() for cells in found])
-    return {"threshold": chosen, "margin": 0}, float(whole - rate(chosen)), float(share)
+    share = lambda threshold: float(np.mean([(cells["coarse16"][16] >= threshold).mean() for cells in found]))
+    chosen = min((threshold for threshold in REFINE_THRESHOLDS if share(threshold) <= REFINE_SHARE), default=REFINE_THRESHOLDS[0])
+    return {"threshold": chosen, "margin": 0}, float(rate(0) - rate(chosen)), share(chosen)
 
 
 def refined(cells, rules, side, threshold):
