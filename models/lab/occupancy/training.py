@@ -201,8 +201,8 @@ def spread(pairs, count):
 
 @torch.no_grad()
 def validate(trained, pairs):
-    """IoU at a probability of one half, by "coarse 8" and so on. "fine 8" is what 16 cells say together."""
-    found = {}
+    """IoU at a probability of one half, by "coarse 8" and so on; and Chamfer distance, as a share of the range. "fine 8" is what 16 cells say together."""
+    found, distances = {}, {}
     for index in range(len(pairs)):
         batch = data.collate([pairs[index]])
         answers = trained(batch["left"], batch["right"], batch["constants"])
@@ -212,7 +212,8 @@ def validate(trained, pairs):
             for side in sorted(answers[part]):
                 cells, truth = (value[0].numpy() > cut for value, cut in ((answers[part][side], 0.0), (batch["truth"][side], 0.5)))
                 found.setdefault(f"{part} {side}", []).append(scoring.overlap(cells, truth))
-    return {name: scoring.mean_iou(overlaps) for name, overlaps in found.items()}
+                distances.setdefault(f"{part} {side}", []).append(scoring.chamfer_m(cells, truth, 1.0))
+    return {name: scoring.mean_iou(overlaps) for name, overlaps in found.items()}, {name: float(np.mean(each)) for name, each in distances.items()}
 
 
 def mark_of(scores):
@@ -240,6 +241,8 @@ def train(options):
 def learn(run):
     """Until the time or the steps are over. Time without training doesn't count."""
     saved, recent = run.seconds, []
+    if run.history and run.progress() >= 1:
+        checkpoint(run, [run.history[-1]["loss"]])
     while run.progress() < 1:
         began = time.monotonic()
         recent.append(run.advance())
@@ -253,8 +256,8 @@ def learn(run):
 
 
 def checkpoint(run, recent):
-    scores = validate(run.average.net, run.validation)
-    run.history.append({"step": run.step, "seconds": round(run.seconds, 1), "loss": float(np.mean(recent)), "iou": scores})
+    scores, distances = validate(run.average.net, run.validation)
+    run.history.append({"step": run.step, "seconds": round(run.seconds, 1), "loss": float(np.mean(recent)), "iou": scores, "chamfer": distances})
     if mark_of(scores) > run.best:
         run.best = mark_of(scores)
         checkpoints.save(run.options.out / "best.pt", run.state())
@@ -267,14 +270,16 @@ def checkpoint(run, recent):
 
 def write_reports(run):
     (run.options.out / "history.json").write_text(json.dumps({"settings": settings_of(run.options), "history": run.history}, indent=1))
-    best = max(run.history, key=lambda entry: mark_of(entry["iou"]))
+    best = max(reversed(run.history), key=lambda entry: mark_of(entry["iou"]))
     (run.options.out / "table.md").write_text(table_of(best, len(run.validation)))
     curves.draw(run.history, run.options.out / "curves.png")
 
 
 def table_of(entry, count):
-    rows = [f"| {name} | {value:.3f} |" for name, value in entry["iou"].items()]
-    return "\n".join([f"IoU of {count} validation pairs after {entry['step']} steps ({entry['seconds'] / 3600:.2f} h)", "", "| level | IoU |", "| --- | --- |", *rows, ""])
+    distances = entry.get("chamfer", {})
+    rows = [f"| {name} | {value:.3f} | {100 * distances.get(name, float('nan')):.2f} |" for name, value in entry["iou"].items()]
+    told = f"{count} validation pairs after {entry['step']} steps ({entry['seconds'] / 3600:.2f} h)"
+    return "\n".join([told, "", "| level | IoU | Chamfer, % of the range |", "| --- | --- | --- |", *rows, ""])
 
 
 def main(arguments):
