@@ -133,7 +133,7 @@ export interface StreamView {
   reconnectReasons(): readonly { readonly reason: string; readonly count: number }[];
   /** Buffers for frames, and how many of them hold one now; undefined where the stream isn't told. */
   pool(): { readonly capacity: number; readonly inUse: number } | undefined;
-  /** Only where the stream tells occupied space; undefined until its rig is known. */
+  /** What it sees with, where the stream tells occupied space. */
   stereo?(): StereoView | undefined;
   stats(): StreamStats;
   describe(): GraphDescription;

@@ -126,6 +126,7 @@ export function toStatsMessage(view: StreamView, epochMs: number): StatsMessage 
 }
 
 export function toStreamInfo(view: StreamView): StreamInfo {
+  const stereo = view.stereo?.();
   return {
     name: view.name,
     source_kind: view.sourceKind,
@@ -133,7 +134,7 @@ export function toStreamInfo(view: StreamView): StreamInfo {
     model: view.model,
     labels: [...view.labels],
     state: view.lastEvent()?.state ?? 'connecting',
-    ...(view.stereo && { occupancy: toStereoViewMessage(view.stereo()) }),
+    ...(stereo && { occupancy: toStereoViewMessage(stereo) }),
   };
 }
 
@@ -170,9 +171,7 @@ function toGuardParts({ state, reason, patches, suppressed, extraPasses }: Guard
 }
 
 /** Empty until the rig is known. */
-function toStereoViewMessage(stereo: StereoView | undefined): StereoViewMessage | Record<string, never> {
-  if (stereo === undefined) return {};
-  const { rig, grid } = stereo;
+function toStereoViewMessage({ rig, grid }: StereoView): StereoViewMessage {
   const { size, focalPx, centre, centreShiftPx, baselineM } = rig;
   return {
     rig: { width: size.width, height: size.height, focal_px: round3(focalPx), focal_y_px: round3(focalPx), centre: [round3(centre.x), round3(centre.y)], centre_shift_px: round3(centreShiftPx), baseline_m: baselineM },

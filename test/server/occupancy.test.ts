@@ -125,6 +125,12 @@ describe('occupied space', () => {
     expect(messages(client).map(({ kind }) => kind)).toEqual(['keyframe', 'keyframe']);
   });
 
+  test('is nothing that a stream of one camera promises', async () => {
+    const server = await start(fakeStream('door', { stereo: () => undefined }));
+    const client = await join(server, { occupancy: false });
+    expect(helloMessage.parse(client.of('hello')[0]).streams[0]).not.toHaveProperty('occupancy');
+  });
+
   test('of a frame is in its message, with distances at its boxes, and why it is missing where it is', async () => {
     const stream = fakeStream('yard', { stereo: () => ({ rig: RIG, grid: GRID }) });
     const server = await start(stream);
