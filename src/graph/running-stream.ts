@@ -16,7 +16,7 @@ import type { RuntimeMonitor } from '../timing/runtime-monitor.js';
 import { StreamLedger } from '../timing/stream-ledger.js';
 import { describeGraph } from './describe.js';
 import { LimitedLog } from './limited-log.js';
-import { OccupancyWatch } from './occupancy-news.js';
+import { OccupancyWatch } from './occupancy-watch.js';
 import { bounded, LOST } from './operators/bounded.js';
 import { type Envelope, type RawTiming, runStage } from './stage-runner.js';
 

@@ -293,7 +293,7 @@ const streamInfo = z
     model: z.string(),
     labels: z.array(z.string()).describe('category_id is an index into these'),
     state: sourceState,
-    occupancy: z.exactOptional(z.union([stereoView, z.object({})])).describe('Where the stream tells occupied space; empty until its rig is known'),
+    occupancy: z.exactOptional(stereoView).describe('Where the stream tells occupied space'),
   })
   .meta({ title: 'StreamInfo' });
 

@@ -21,7 +21,7 @@ import { optional } from '../optional.js';
 
 /** How far cars are of interest to StereoVoxelNet: metres. */
 const DEFAULT_RANGE_M = 32;
-/** Wider pictures are made smaller by ffmpeg: the network sees half of this. */
+/** Wider pictures are made smaller by ffmpeg: the network sees 880 columns. */
 const MOST_COLUMNS = 960;
 /** Left frames of a live pair that may wait for their partners. */
 const WAITING_FRAMES = 4;

@@ -31,20 +31,16 @@ export class SpacePanel {
     for (const button of element.querySelectorAll('[data-colors]')) button.addEventListener('click', () => this.#colorBy(button.dataset.colors));
   }
 
-  get isShown() {
-    return !this.#element.hidden;
-  }
-
   set isPaused(value) {
     this.#isPaused = value;
     if (!value && this.#message) this.#draw(this.#message);
   }
 
-  /** What the stream sees with, from the greeting; without rig and grid until these are known. */
+  /** What the stream sees with, from the greeting. */
   async about(stereo) {
     this.#stereo = stereo;
     await this.#show();
-    if (stereo.grid) this.#setGrid(stereo.grid);
+    this.#setGrid(stereo.grid);
   }
 
   /** Deltas hold for the connection that they came over: a new one begins with a keyframe. */
@@ -58,7 +54,7 @@ export class SpacePanel {
     if (occupancy === undefined && this.#element.hidden) return;
     this.#missing = occupancy?.code === undefined ? undefined : occupancy;
     if (occupancy?.level !== undefined) setText(this.#parts.computed, `${Math.round(100 * occupancy.computed_share)}%`);
-    if (!this.#isPaused && this.#stereo?.rig) this.#scene?.setBoxes(solidBoxes(frame, this.#stereo.rig));
+    if (!this.#isPaused && this.#stereo) this.#scene?.setBoxes(solidBoxes(frame, this.#stereo.rig));
     void this.#show();
   }
 
@@ -100,7 +96,7 @@ export class SpacePanel {
     try {
       const { SpaceScene } = await import('./space-scene.js');
       this.#scene = new SpaceScene(this.#parts['space-canvas']);
-      if (this.#stereo?.grid) this.#setGrid(this.#stereo.grid);
+      if (this.#stereo) this.#setGrid(this.#stereo.grid);
       this.#isBehind = true;
       if (this.#message && this.#decoder.isReady) this.#draw(this.#message);
     } catch {

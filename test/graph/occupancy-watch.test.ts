@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.js';
 import type { MissingOccupancy, OccupancyReport } from '../../src/core/occupancy-report.js';
-import { OccupancyWatch } from '../../src/graph/occupancy-news.js';
+import { OccupancyWatch } from '../../src/graph/occupancy-watch.js';
 import { OccupancyCounter } from '../../src/timing/occupancy-counter.js';
 
 const report = { level: 64, computedShare: 0.2 } as OccupancyReport;

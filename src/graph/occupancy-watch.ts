@@ -5,7 +5,7 @@ import type { MissingOccupancy, OccupancyReport } from '../core/occupancy-report
 const EVERY_MS = 1_000;
 
 /** What an event tells of pairs; without a code they are of use again. */
-export interface OccupancyNews {
+export interface OccupancyChange {
   readonly code?: ErrorCode;
   readonly message: string;
 }
@@ -16,7 +16,7 @@ export class OccupancyWatch {
   #toldMs = -Infinity;
 
   /** @param nowMs monotonic. @returns news, where there is some and the last is long enough ago. */
-  see(occupancy: OccupancyReport | MissingOccupancy, nowMs: number): OccupancyNews | undefined {
+  see(occupancy: OccupancyReport | MissingOccupancy, nowMs: number): OccupancyChange | undefined {
     const missing = 'code' in occupancy ? occupancy : undefined;
     if (missing?.code === this.#told || nowMs - this.#toldMs < EVERY_MS) return undefined;
     this.#told = missing?.code;
