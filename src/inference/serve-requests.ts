@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../core/assert.js';
 import { type ErrorCode, toAppError } from '../core/errors.js';
-import type { WorkerReply, WorkerRequest } from './worker-pool.js';
+import { END, type WorkerReply, type WorkerRequest } from './worker-pool.js';
 
 /** What a worker does with its requests. */
 export interface RequestHandler<Request, Response> {
@@ -28,8 +28,16 @@ export async function serveRequests<Request, Response>(prepare: () => Promise<Re
   try {
     const handler = await prepare();
     let last: Promise<void> = Promise.resolve();
-    port.on('message', ({ id, request }: WorkerRequest<Request>) => {
+    let isEnding = false;
+    port.on('message', (message: WorkerRequest<Request> | typeof END) => {
+      if (message === END) {
+        isEnding = true;
+        void last.then(() => process.exit());
+        return;
+      }
+      const { id, request } = message;
       last = last.then(async () => {
+        if (isEnding) return;
         try {
           const response = await handler.handle(request);
           reply({ type: 'done', id, response }, handler.transfer(response));

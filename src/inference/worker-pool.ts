@@ -12,6 +12,9 @@ export interface WorkerRequest<Request> {
   readonly request: Request;
 }
 
+/** Sent to a worker instead of a request: it finishes the one that it works on and ends. */
+export const END = 'end';
+
 export interface WorkerPoolOptions {
   readonly script: URL;
   readonly size: number;
@@ -32,6 +35,9 @@ interface Member<Response> {
   /** Why it ended or is about to. */
   failure: AppError | undefined;
 }
+
+/** A worker that has not ended by itself for so long after it was asked to is ended, whatever it does. */
+const END_WITHIN_MS = 10_000;
 
 /** After so many deaths without a served request between them, workers aren't replaced any more: what kills them will do so again. */
 const MAX_DEATHS_IN_A_ROW = 5;
@@ -83,10 +89,13 @@ export class WorkerPool<Request, Response> {
     });
   }
 
-  /** Ends all workers at once; requests in their queues fail with `ERR_WORKER_DIED`. */
+  /**
+   * Ends all workers; requests in their queues fail with `ERR_WORKER_DIED`. What a worker is doing it finishes first: onnxruntime aborts the whole process where
+   * its thread is ended in the middle of an inference.
+   */
   async close(): Promise<void> {
     this.#replaces = false;
-    await Promise.all(this.#members.splice(0).map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#members.splice(0).map((member) => (member.isReady ? endGently(member.worker) : member.worker.terminate())));
   }
 
   /** One that still loads only where no other is alive. */
@@ -142,6 +151,14 @@ export class WorkerPool<Request, Response> {
     // Where the replacement fails, its exit comes here again and its queue gets the error.
     this.#add(member.name).catch(() => undefined);
   }
+}
+
+async function endGently(worker: Worker): Promise<void> {
+  const ended = new Promise((resolve) => worker.once('exit', resolve));
+  const overdue = setTimeout(() => void worker.terminate(), END_WITHIN_MS);
+  worker.postMessage(END);
+  await ended;
+  clearTimeout(overdue);
 }
 
 function isLessLoaded<Response>(a: Member<Response>, b: Member<Response>): boolean {
