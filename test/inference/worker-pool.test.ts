@@ -20,7 +20,9 @@ if (how === 'exit') process.exit(7);
 if (how === 'throw') throw new Error('no memory');
 if (how === 'fail') reply({ type: 'failed', id: undefined, code: 'ERR_MODEL_CORRUPT', message: 'not a model', fix: 'Add it again.' });
 if (how !== 'fail') {
-  parentPort.on('message', ({ id, request }) => {
+  parentPort.on('message', (message) => {
+    if (message === 'end') process.exit();
+    const { id, request } = message;
     if (request.order === 'echo') reply({ type: 'done', id, response: request.value });
     if (request.order === 'fail') reply({ type: 'failed', id, code: 'ERR_INFERENCE_FAILED', message: 'bad frame' });
     if (request.order === 'exit') process.exit(3);
