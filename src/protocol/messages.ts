@@ -133,7 +133,14 @@ const frameHead = {
   seq: count.describe('Counts every frame of the source from 0; gaps are dropped frames'),
 };
 const frameBody = {
-  image: z.object({ width: z.int().min(1), height: z.int().min(1) }).describe('Size of the source picture, pixels'),
+  image: z
+    .object({
+      width: z.int().min(1),
+      height: z.int().min(1),
+      id: z.exactOptional(z.int()).describe('Of a dataset: the picture, as its annotations number it'),
+      file: z.exactOptional(z.string()).describe('Of a dataset: the file, as its annotations name it'),
+    })
+    .describe('Size of the source picture, pixels, and which it is where pictures have names'),
   time: frameTime,
   detections: z.array(detection),
   timings: z.array(stageTiming).describe('What each stage cost; queue_ms and service_ms of all sum to end_to_end_ms'),

@@ -39,7 +39,7 @@ export function toFrameMessage(delivered: DeliveredFrame): FrameMessage {
     type: 'frame',
     stream: delivered.stream,
     seq: frame.sequence,
-    image: { width: frame.sourceSize.width, height: frame.sourceSize.height },
+    image: { width: frame.sourceSize.width, height: frame.sourceSize.height, ...(frame.image ? { id: frame.image.id, file: frame.image.fileName } : {}) },
     time: toFrameTime(frame, delivered.emittedEpochMs),
     detections: toDetectionMessages(detections ?? NO_DETECTIONS, delivered.labels, { origins: guard?.origins, tracks, depths: occupancy && boxesOf(occupancy) }),
     timings: delivered.timings.map(toStageTimingMessage),

@@ -44,6 +44,7 @@ describe('frame messages', () => {
     ['several', { detections: 5, dropped: { 'source:pool_exhausted': 2 } }],
     ['guarded', { guard: fakeGuardReport() }],
     ['unguarded, with a reason', { guard: fakeGuardReport({ state: 'unguarded', reason: 'ERR_WORKER_DIED', patches: [], suppressed: NO_DETECTIONS, extraPasses: 0 }) }],
+    ['of a dataset', { image: { id: 7, fileName: 'images/7.jpg' } }],
     ['capture time unknown', { capture: { epochMs: undefined, clock: 'container_pts' as const, uncertaintyMs: undefined } }],
   ])('%s: are what the schemas say', (_, options) => {
     const frame = fakeFrame(stream, 3, options);
@@ -52,6 +53,17 @@ describe('frame messages', () => {
     expect(frameMessage.parse(message)).toEqual(message);
     expect(errorsOf('frame', message)).toEqual([]);
     expect(JSON.parse(JSON.stringify(message))).toEqual(message);
+  });
+
+  test('a picture of a dataset says which it is, a frame of a camera only how large', () => {
+    const [named, nameless] = [{ image: { id: 7, fileName: 'images/7.jpg' } }, {}].map((options) => {
+      const frame = fakeFrame(stream, 3, options);
+      const { image } = toFrameMessage(fakeDelivered(stream, frame));
+      frame.release();
+      return image;
+    });
+    expect(named).toEqual({ ...nameless, id: 7, file: 'images/7.jpg' });
+    expect(Object.keys(nameless ?? {})).toEqual(['width', 'height']);
   });
 
   test('a class without a label has its number', () => {

@@ -96,6 +96,8 @@ export function fakeStream(name: string, overrides: Partial<Pick<FakeStream, 'lo
 }
 
 export interface FakeFrameOptions {
+  /** Of a dataset: which picture it is. */
+  readonly image?: Frame['image'];
   readonly detections?: number;
   readonly dropped?: Record<string, number>;
   readonly capture?: CaptureTime;
@@ -142,6 +144,7 @@ export function fakeFrame(stream: FakeStream, sequence: number, options: FakeFra
       sourceSize,
       format,
       fit: fitImage(sourceSize, format.size, format.fit),
+      ...(options.image && { image: options.image }),
     },
     buffer,
   );
