@@ -1,7 +1,6 @@
 """Trains the network: `train --data DIR... --out DIR`. See README.md beside it."""
 
 import argparse
-import ctypes
 import json
 import sys
 import time
@@ -15,6 +14,7 @@ import curves
 import data
 import geometry
 import losses
+import memory
 import net
 import scoring
 
@@ -57,16 +57,6 @@ def size_of(text):
     if width <= 0 or height <= 0 or width % 8 or height % 8:
         raise argparse.ArgumentTypeError(f"{text}: both have to be multiples of 8")
     return width, height
-
-
-def keep_memory():
-    """Large buffers stay with the process instead of going back to the system after each layer: that took a third of a step."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    mallopt(-3, 1 << 30)
-    mallopt(-1, (1 << 31) - 1)
 
 
 def make_net(options, example):
@@ -225,7 +215,7 @@ def train(options):
     options.size = options.size or SIZES[options.input]
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
-    keep_memory()
+    memory.keep_memory()
     run = Run(options)
     last = options.out / "last.pt"
     if options.resume:

@@ -1,0 +1,311 @@
+"""Trains the detector: `train --data PACK... --out DIR`. See README.md beside it."""
+
+import argparse
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import distributed
+
+import anchors
+import augment
+import boxes
+import checkpoints
+import memory
+import plots
+import scoring
+from net import BLOCKS, CLASSES, Detector, Plan, macs_of
+from packs import PackError, read_pack
+
+SIDE = 320
+SIDES = (256, 288, 320, 320, 320, 352, 384)
+"""A step's pictures are of one of these sizes, so that objects of all sizes are learnt; at the end all are 320."""
+CALM_FROM = 0.85
+LAST_SIDES_FROM = 0.97
+WARM_STEPS = 200
+LARGEST_GRADIENT = 3.0
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="train", description="Trains the street detector on packs that `prepare` made.")
+    add_options(parser, rate=2e-3, hours=2.0)
+    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="begin with these weights; heads of other anchors begin anew")
+    parser.add_argument("--anchors", choices=("over", "tuned"), default="over", help="6 a stride of no set's shapes, to be pruned; or 3 a stride by k-means (over)")
+    parser.add_argument("--block", choices=sorted(BLOCKS), default="csp", help="(csp)")
+    parser.add_argument("--widths", type=int, nargs=4, help="channels of the four stages")
+    parser.add_argument("--depths", type=int, nargs=4, help="blocks of the four stages")
+    options = checked(parser, arguments)
+    if options.begin_with and options.resume:
+        parser.error("--begin-with is for the beginning, and --resume goes on")
+    return options
+
+
+def add_options(parser, rate, hours):
+    """What all runs know."""
+    parser.add_argument("--data", nargs="+", required=True, metavar="PACK[:WEIGHT]", help="packs to train on; with a weight, their pictures come so many times as often")
+    parser.add_argument("--validate", nargs="*", default=[], metavar="PACK", help="packs with human boxes to follow the training by; nothing is chosen by them")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the checkpoint, curves, log and table go")
+    parser.add_argument("--hours", type=float, default=hours, help=f"how long to train, of a process' own time; the learning rate ends with it ({hours:g})")
+    parser.add_argument("--steps", type=int, help="how many steps instead of how long: the same run each time")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=32, help="pictures a step, at 320 (32)")
+    parser.add_argument("--rate", type=float, default=rate, help=f"highest learning rate ({rate:g})")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share each step, one thread each (1)")
+    parser.add_argument("--save-minutes", type=float, default=5.0, help="between checkpoints (5)")
+    parser.add_argument("--float32", action="store_true", help="no bfloat16 in convolutions")
+
+
+def checked(parser, arguments):
+    options = parser.parse_args(arguments)
+    if options.hours <= 0 or (options.steps is not None and options.steps <= 0):
+        parser.error("--hours and --steps have to be above 0")
+    if not 1 <= options.workers <= options.batch // 4:
+        parser.error("--batch has to be at least four times --workers")
+    return options
+
+
+def weighed_packs(names):
+    """@returns packs and their weights. @raises PackError"""
+    packs, weights = [], []
+    for name in names:
+        path, _, weight = name.partition(":")
+        packs.append(read_pack(path))
+        try:
+            weights.append(float(weight or 1))
+        except ValueError:
+            raise PackError(f"{name}: {weight} is no weight") from None
+    return packs, weights
+
+
+def plan_of(options, packs):
+    chosen = anchors.over() if options.anchors == "over" else anchors.tuned(anchors.sizes_in(packs))
+    shape = {key: tuple(value) for key, value in (("widths", options.widths), ("depths", options.depths)) if value}
+    return Plan(anchors=chosen, block=options.block, **shape)
+
+
+def load_net(path):
+    """The averaged network of a checkpoint."""
+    state = torch.load(path, map_location="cpu")
+    net = Detector(Plan.of_json(state["plan"]))
+    net.load_state_dict(state["average"])
+    return net.eval()
+
+
+@torch.no_grad()
+def begin_with(net, path):
+    """Takes all weights that fit; heads of other anchors stay as they begin."""
+    known = load_net(path).state_dict()
+    own = net.state_dict()
+    net.load_state_dict({key: known[key] if key in known and known[key].shape == value.shape else value for key, value in own.items()})
+
+
+class Team:
+    """The processes of a run: gradients are summed over them, and they agree on the time."""
+
+    def __init__(self, rank, count, meeting):
+        self.rank, self.count = rank, count
+        if count > 1:
+            distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)
+
+    def mean(self, values):
+        """Of vectors, over all processes, in place."""
+        if self.count > 1:
+            distributed.all_reduce(values)
+            values /= self.count
+        return values
+
+
+class Run:
+    """One training run: all that has to be in a checkpoint to go on as if nothing had happened."""
+
+    def __init__(self, options, team):
+        self.options, self.team = options, team
+        packs, weights = weighed_packs(options.data)
+        self.mixture = augment.Mixture(packs, weights)
+        torch.manual_seed(options.seed)
+        self.net = self.make_net(packs).to(memory_format=torch.channels_last)
+        self.plan = self.net.plan
+        self.average = checkpoints.Average(self.net, 0.9993)
+        bent = [parameter for parameter in self.net.parameters() if parameter.ndim > 1]
+        flat = [parameter for parameter in self.net.parameters() if parameter.ndim <= 1]
+        self.optimizer = torch.optim.AdamW([{"params": bent, "weight_decay": 0.03}, {"params": flat, "weight_decay": 0.0}], options.rate, betas=(0.9, 0.99))
+        self.step, self.seconds = 0, 0.0
+        self.history = []
+
+    def make_net(self, packs):
+        net = Detector(plan_of(self.options, packs))
+        if self.options.begin_with:
+            begin_with(net, self.options.begin_with)
+        return net
+
+    def progress(self):
+        """From 0 to 1."""
+        done = self.step / self.options.steps if self.options.steps else self.seconds / (self.options.hours * 3600)
+        return min(1.0, done)
+
+    def rate(self):
+        warm = min(1.0, (self.step + 1) / WARM_STEPS)
+        return self.options.rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * self.progress())))
+
+    def batch(self):
+        side = SIDE if self.progress() >= LAST_SIDES_FROM else int(np.random.default_rng([self.options.seed, self.step]).choice(SIDES))
+        count = max(self.options.workers, round(self.options.batch * (SIDE / side) ** 2))
+        pictures, targets = augment.batch(self.mixture, side, count, self.options.seed, self.step, (self.team.rank, self.team.count), self.progress() >= CALM_FROM)
+        return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(targets).float()
+
+    def advance(self):
+        """One step. @returns box, objectness and class loss"""
+        began = time.thread_time()
+        pictures, targets = self.batch()
+        self.net.train()
+        self.optimizer.zero_grad(set_to_none=False)
+        losses = self.share(self.backward(pictures, targets), time.thread_time() - began)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_GRADIENT)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+            self.average.update(self.net)
+        self.step += 1
+        return losses
+
+    def backward(self, pictures, targets):
+        """Adds to the gradients. @returns box, objectness and class loss"""
+        losses = boxes.detection_loss(self.maps(pictures), targets, self.plan.anchors, len(CLASSES))
+        sum(losses).backward()
+        return torch.stack([loss.detach() for loss in losses])
+
+    def maps(self, pictures):
+        with torch.autocast("cpu", torch.bfloat16, enabled=not self.options.float32):
+            return self.net(pictures)
+
+    def share(self, losses, seconds):
+        """Mean gradient, losses and time of all processes."""
+        gradients = [parameter.grad for parameter in self.net.parameters() if parameter.grad is not None]
+        told = self.team.mean(torch.cat([*(gradient.reshape(-1) for gradient in gradients), losses, torch.tensor([seconds])]))
+        place = 0
+        for gradient in gradients:
+            gradient.copy_(told[place : place + gradient.numel()].view(gradient.shape))
+            place += gradient.numel()
+        self.seconds += float(told[-1])
+        return told[place:-1].numpy()
+
+    def scores(self, validation):
+        """AP50 of the averaged network, by what is scored and class."""
+        return {pack.name: scoring.ap50_of(self.average.net, pack, SIDE) for pack in validation}
+
+    def state(self):
+        return {
+            "plan": self.plan.as_json(),
+            "net": self.net.state_dict(),
+            "average": self.average.net.state_dict(),
+            "averaged": self.average.steps,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+            "data": [str(name) for name in self.options.data],
+        }
+
+    def restore(self, path):
+        state = torch.load(path, map_location="cpu")
+        if state["plan"] != self.plan.as_json():
+            raise PackError(f"{path} is of another network: {json.dumps(state['plan'])}")
+        self.net.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["average"])
+        self.average.steps = state["averaged"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+
+
+def work(rank, options, meeting, kind):
+    """What each process does; the first also writes what is to be kept. @param kind of run"""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    cv2.setNumThreads(1)
+    memory.keep_memory()
+    run = kind(options, Team(rank, options.workers, meeting))
+    if options.resume:
+        run.restore(options.out / "last.pt")
+    validation = [read_pack(name) for name in options.validate] if rank == 0 else []
+    if rank == 0:
+        parameters = sum(parameter.numel() for parameter in run.net.parameters())
+        print(f"{len(run.mixture)} pictures, {parameters} parameters, {macs_of(run.average.net, SIDE) / 1e6:.0f} million multiply-accumulates at {SIDE}", file=sys.stderr, flush=True)
+    learn(run, validation)
+    return run
+
+
+def learn(run, validation):
+    """Until the time or the steps are over. What counts is training's own time on the processor: a busy machine makes a run longer, not shorter."""
+    saved, recent, saved_step = run.seconds, [], run.step
+    while run.progress() < 1:
+        recent.append(run.advance())
+        due = run.seconds - saved >= run.options.save_minutes * 60
+        if (due or run.progress() >= 1) and run.team.rank == 0:
+            checkpoint(run, validation, recent, (run.step - saved_step, run.seconds - saved))
+        if due:
+            saved, recent, saved_step = run.seconds, [], run.step
+
+
+def checkpoint(run, validation, recent, since):
+    scores = run.scores(validation)
+    losses = dict(zip(("box", "objectness", "class"), np.mean(recent, 0).round(4).tolist()))
+    run.history.append({"step": run.step, "seconds": round(run.seconds, 1), "losses": losses, "ap50": scores})
+    checkpoints.save(run.options.out / "last.pt", run.state())
+    write_reports(run)
+    told = "  ".join(f"{name} {' '.join(f'{kind} {value:.3f}' for kind, value in each.items())}" for name, each in scores.items())
+    speed = since[0] * run.options.batch / max(since[1], 1e-9)
+    print(f"step {run.step}  {run.seconds / 60:.1f} min  {speed:.0f} pictures/s  {losses}  {told}", file=sys.stderr, flush=True)
+
+
+def write_reports(run):
+    out, history = run.options.out, run.history
+    (out / "history.json").write_text(json.dumps({"plan": run.plan.as_json(), "history": history}, indent=1))
+    minutes = [entry["seconds"] / 60 for entry in history]
+    lines = {f"{pack} {kind}": [entry["ap50"][pack][kind] for entry in history] for pack, scores in history[-1]["ap50"].items() for kind in scores}
+    losses = {name: [entry["losses"][name] for entry in history] for name in history[-1]["losses"]}
+    pictures = [plots.plot("loss", minutes, losses, max(max(values) for values in losses.values()) * 1.05)]
+    if lines:
+        pictures.insert(0, plots.plot("AP50", minutes, lines, 1.0))
+    cv2.imwrite(str(out / "curves.png"), np.concatenate(pictures))
+    (out / "table.md").write_text(table_of(history[-1]))
+
+
+def table_of(entry):
+    rows = [f"| {pack} | {kind} | {value:.3f} |" for pack, scores in entry["ap50"].items() for kind, value in scores.items()]
+    return "\n".join([f"After {entry['step']} steps ({entry['seconds'] / 3600:.2f} h):", "", "| set | class | AP50 |", "| --- | --- | --- |", *rows, ""])
+
+
+def train(options, kind=Run):
+    """@raises PackError"""
+    options.out.mkdir(parents=True, exist_ok=True)
+    if not options.resume and (options.out / "last.pt").exists():
+        raise PackError(f"{options.out / 'last.pt'} exists: go on with --resume, or choose another --out")
+    for pack in [*options.data, *options.validate]:
+        read_pack(pack.partition(":")[0])
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = Path(folder) / "meeting"
+        others = [multiprocessing.get_context("spawn").Process(target=work, args=(rank, options, meeting, kind), daemon=True) for rank in range(1, options.workers)]
+        for other in others:
+            other.start()
+        run = work(0, options, meeting, kind)
+        for other in others:
+            other.join()
+    return run
+
+
+def main(arguments, parse=parse, kind=Run):
+    try:
+        run = train(parse(arguments), kind)
+    except PackError as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        return 2
+    print((run.options.out / "table.md").read_text())
+    return 0
