@@ -5,6 +5,8 @@ import type { OccupancyManifest } from '../core/occupancy-manifest.js';
 import { occupancyManifestSchema } from './occupancy-manifest-schema.js';
 
 const positiveInt = z.int().positive();
+const plainFile = z.string().regex(/^[^/\\]+$/, 'must be a file name without folders');
+const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
 const anchor = z.tuple([z.number().positive(), z.number().positive()]).describe('width and height in pixels of the model input');
 const anchors = z.array(anchor).min(1);
 const outputName = z.string().min(1).describe('name of the output tensor');
@@ -50,8 +52,12 @@ const manifestSchema = z
     id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, 'must be lower-case letters, digits, dots, dashes and underscores').max(100),
     task: z.literal('detection'),
     title: z.string().min(1),
-    file: z.string().regex(/^[^/\\]+$/, 'must be a file name without folders').describe('ONNX file beside the manifest'),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits').describe('of `file`'),
+    file: plainFile.describe('ONNX file beside the manifest'),
+    sha256: sha256Hex.describe('of `file`'),
+    elastic: z
+      .strictObject({ file: plainFile.describe('safetensors file beside the manifest'), sha256: sha256Hex.describe('of that file') })
+      .optional()
+      .describe('of a network that holds several widths in one set of weights: masks and statistics of its ratios'),
     licence: z.string().min(1),
     input: inputSchema,
     head: headSchema,

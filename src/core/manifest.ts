@@ -48,6 +48,16 @@ export interface LineageStep {
   readonly [detail: string]: unknown;
 }
 
+/** One of the widths of an elastic model. */
+export interface ElasticRatio {
+  /** As it is asked for: `50` of `street@50`. */
+  readonly name: string;
+  /** Multiply-accumulates of one picture at the model's own size. */
+  readonly macs: number;
+  /** 0 to 1, as its trainer measured it; on the same pictures for all ratios of a model. */
+  readonly ap50?: number | undefined;
+}
+
 /** What a model is: everything needed to feed it and to read it. Checked by the schema in `config/manifest-schema.ts`. */
 export interface ModelManifest {
   readonly id: string;
@@ -57,6 +67,8 @@ export interface ModelManifest {
   readonly file: string;
   /** Of `file`, lower-case hex. */
   readonly sha256: string;
+  /** Of an elastic model: masks and statistics of its ratios, beside `file`, and the SHA-256 of that, lower-case hex. */
+  readonly elastic?: { readonly file: string; readonly sha256: string } | undefined;
   readonly licence: string;
   readonly input: ModelInput;
   readonly head: ModelHead;

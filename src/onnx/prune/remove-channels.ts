@@ -1,6 +1,6 @@
 import { AppError } from '../../core/errors.js';
 import { GraphEditor, nodeName } from '../graph-editor.js';
-import { attributeOf, decodeModel, dimsOf, encodeModel, intOf, intsOf, makeTensor, tensorData, type NodeProto } from '../model-proto.js';
+import { attributeOf, decodeModel, dimsOf, encodeModel, intOf, intsOf, makeTensor, tensorData, type ModelProto, type NodeProto } from '../model-proto.js';
 import { channelAxis, channelGraph, channelSlice, splitSizes, type ChannelGraph } from './channel-graph.js';
 import { replaceFloats } from './replace-floats.js';
 
@@ -13,9 +13,17 @@ import { replaceFloats } from './replace-floats.js';
  */
 export function removeChannels(onnx: Uint8Array, groups: Iterable<number>): Uint8Array {
   const model = decodeModel(onnx);
-  const cutter = new ChannelCutter(new GraphEditor(model), channelGraph(model), new Set(groups));
-  cutter.cutAll();
+  cutChannels(model, channelGraph(model), new Set(groups));
   return encodeModel(model);
+}
+
+/**
+ * As `removeChannels`, in place.
+ *
+ * @param channels of this model, or of one that differs in nothing but nodes that were merged into the ones before them.
+ */
+export function cutChannels(model: ModelProto, channels: ChannelGraph, groups: ReadonlySet<number>): void {
+  new ChannelCutter(new GraphEditor(model), channels, groups).cutAll();
 }
 
 /** Elements of an array of any dimensions that are kept along one axis. */
@@ -26,7 +34,9 @@ export function keepAlong(data: Float32Array, dims: readonly number[], axis: num
   for (let block = 0; block < outer; block += 1) {
     for (const [place, index] of kept.entries()) {
       const from = (block * dims[axis]! + index) * inner;
-      result.set(data.subarray(from, from + inner), (block * kept.length + place) * inner);
+      const to = (block * kept.length + place) * inner;
+      // Kernels are small: a view of each would take longer than the copy.
+      for (let i = 0; i < inner; i += 1) result[to + i] = data[from + i]!;
     }
   }
   return { dims: dims.with(axis, kept.length), data: result };
