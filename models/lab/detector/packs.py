@@ -134,3 +134,24 @@ class PackWriter:
         (self.part / "labels.json").write_text(json.dumps({**self.about, "images": []})[:-2] + "\n" + rows + "\n]}\n")
         shutil.rmtree(self.folder, ignore_errors=True)
         os.replace(self.part, self.folder)
+
+
+def write_coco(pack, folder):
+    """The pack as a COCO dataset, for `lynceus eval` and the commands under `lynceus models`. What is to be ignored is a crowd of each class."""
+    part = Path(folder).with_name(f"{Path(folder).name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    (part / "images").mkdir(parents=True)
+    images, annotations = [], []
+    for number, (pixels, entry) in enumerate(zip(pack.images, pack.pictures), 1):
+        width, height = entry["width"], entry["height"]
+        name = f"{number:06d}.png"
+        cv2.imwrite(str(part / "images" / name), pixels[:height, :width, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        images.append({"id": number, "file_name": name, "width": width, "height": height})
+        marked = [(box[:4], box[4], 0) for box in entry["boxes"]] + [(region, kind, 1) for region in entry["ignore"] for kind in range(len(CLASSES))]
+        for (x1, y1, x2, y2), kind, crowd in marked:
+            w, h = x2 - x1, y2 - y1
+            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": kind + 1, "bbox": [x1, y1, w, h], "area": w * h, "iscrowd": crowd})
+    categories = [{"id": kind + 1, "name": name} for kind, name in enumerate(CLASSES)]
+    (part / "annotations.json").write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)

@@ -15,7 +15,7 @@ from teacherboxes import read_teachers
 
 def prepare(options):
     """Writes the pack. @returns what the table says @raises SetError, PackError"""
-    pictures = read_set(options.set, options.classes, options.every)
+    pictures = read_set(options.set, options.classes, options.every, options.part)
     teachers = read_teachers(options.teacher)
     exhaustive = pictures.classes if options.exhaustive else frozenset()
     report = Report(list(teachers))
@@ -94,7 +94,7 @@ def prepare_list(options):
         if absent:
             raise SetError(f"there is no {absent[0]}: run teach --list {options.list} --root {options.root} --out {options.boxes} first")
     for entry in entries:
-        one = argparse.Namespace(**{**vars(options), **vars(entry)}, set=entry.folder, teacher=boxes_beside(options, entry), exhaustive=entry.is_exhaustive)
+        one = argparse.Namespace(**{**vars(options), **vars(entry), "set": entry.folder, "teacher": boxes_beside(options, entry), "exhaustive": entry.is_exhaustive})
         one.out = options.out / entry.name
         print(f"{one.out}\n\n{prepare(one).table()}\n", flush=True)
     trained = " ".join(f"{options.out / entry.name}:{entry.weight:g}" for entry in entries if not entry.is_validation)
@@ -113,6 +113,17 @@ def class_map(text):
     return renamed
 
 
+def share_of(text):
+    begin, _, end = text.partition(":")
+    try:
+        part = float(begin), float(end)
+    except ValueError:
+        part = (1, 0)
+    if not 0 <= part[0] < part[1] <= 1:
+        raise argparse.ArgumentTypeError(f"expected shares such as 0:0.8 but found {text}")
+    return part
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="prepare", description="Makes a pack of a set: given boxes, completed by what teachers saw.")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -124,6 +135,7 @@ def parse(arguments):
     parser.add_argument("--exhaustive", action="store_true", help="the set claims to have all objects of its classes: what teachers add has to be surer")
     parser.add_argument("--classes", type=class_map, default={}, metavar="NAME=CLASS,...", help="what the set's categories are; ignore is one too")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each so many-th picture (1)")
+    parser.add_argument("--part", type=share_of, default=(0.0, 1.0), metavar="FROM:TO", help="shares of the pictures in their order, such as 0:0.8; neighbours are alike, so parts are never drawn at random")
     parser.add_argument("--label-score", type=float, default=Rules.label_score, metavar="0..1", help="teachers' boxes are labels from here on (%(default)s)")
     parser.add_argument("--missed-score", type=float, default=Rules.missed_score, metavar="0..1", help="instead of it where --exhaustive; 1: never (%(default)s)")
     parser.add_argument("--ignore-score", type=float, default=Rules.ignore_score, metavar="0..1", help="and regions to ignore from here on (%(default)s)")

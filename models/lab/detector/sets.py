@@ -47,8 +47,8 @@ class PictureSet:
     """Categories that are none of ours and their boxes, by name."""
 
 
-def read_set(folder, classes=None, every=1):
-    """@param classes names of the set's categories to ours, or to `ignore` @param every takes each so many-th picture @raises SetError"""
+def read_set(folder, classes=None, every=1, part=(0.0, 1.0)):
+    """@param classes names of the set's categories to ours, or to `ignore` @param every takes each so many-th picture @param part shares in their order @raises SetError"""
     folder = Path(folder)
     annotations = next((folder / name for name in ("annotations.json", "instances.json") if (folder / name).is_file()), None)
     if annotations:
@@ -56,9 +56,10 @@ def read_set(folder, classes=None, every=1):
     else:
         found = _read_video(folder, every) if _video_of(folder) else _read_folder(folder)
         every = 1 if _video_of(folder) else every
-    pictures = found.pictures[::every]
+    begin, end = (round(share * len(found.pictures)) for share in part)
+    pictures = found.pictures[begin:end:every]
     if not pictures:
-        raise SetError(f"{folder} has no pictures")
+        raise SetError(f"{folder} has no pictures" if not found.pictures else f"{folder} has {len(found.pictures)} pictures: none in this part of it")
     return PictureSet(found.name, pictures, found.classes, found.unknown)
 
 
