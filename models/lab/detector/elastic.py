@@ -136,6 +136,10 @@ class ElasticRun(training.Run):
         return {**super().state(), "ratios": list(self.net.ratios)}
 
 
+def is_elastic(path):
+    return "ratios" in torch.load(path, map_location="cpu")
+
+
 def load_net(path):
     """The averaged elastic network of a checkpoint. @raises KeyError where it is of another kind"""
     state = torch.load(path, map_location="cpu")

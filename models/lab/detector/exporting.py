@@ -2,28 +2,34 @@
 
 The graph is the network's layers as they are: normalisation is not folded into convolutions, so that networks of several widths can be cut out of it
 (`<layer>.weight`, `.bias`, `.running_mean`, `.running_var` are what a BatchNormalization takes, `<layer>.conv.weight` its convolution's weights).
-Weights of convolutions are stored in 16 bits; all is computed in 32.
+Weights of convolutions are stored in 16 bits; all is computed in 32. What makes narrower networks of it is in `elastic.safetensors`: of each layer
+`mask/` `[channels]`, `threshold/` `[ratios]` (a channel works where its mask is at least the threshold), `scale/` and `shift/` `[ratios, channels]`, what
+normalisation comes to at that ratio. What is off is left at the dense network's.
 """
 
 import argparse
 import hashlib
 import io
 import json
+import pickle
 import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import onnx
+import safetensors.numpy
 import torch
 from onnx import helper, numpy_helper
 
+import elastic
 import training
 from net import STRIDES
 from packs import PADDING, PackError
 
 OPSET = 17
 SIDE = training.SIDE
+MASKS = "elastic.safetensors"
 OUTPUTS = [f"stride_{stride}" for stride in STRIDES]
 
 
@@ -80,6 +86,26 @@ def halve_weights(model):
     graph.node.extend(nodes)
 
 
+def folded(norm):
+    """Normalisation as a factor and an offset."""
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return scale, norm.bias - norm.running_mean * scale
+
+
+@torch.no_grad()
+def masks_of(net, scores=None):
+    """Bytes of `elastic.safetensors`. @param scores AP50 by ratio, where measured"""
+    tensors = {}
+    norms = net.norms()
+    for group, names in enumerate(net.groups):
+        for name in names:
+            scale, shift = (torch.stack(each) for each in zip(*(folded(norm) for norm in norms[name].norms)))
+            parts = {"mask": net.mask(group), "threshold": net.thresholds(group), "scale": scale, "shift": shift}
+            tensors.update({f"{part}/{name}": value.numpy().astype(np.float32) for part, value in parts.items()})
+    ratios = [{"name": f"{share:.0%}".rstrip("%"), "macs": net.macs(ratio), **({"ap50": scores[ratio]} if scores else {})} for ratio, share in enumerate(net.ratios)]
+    return safetensors.numpy.save(tensors, {"format": "lynceus-elastic/1", "ratios": json.dumps(ratios)})
+
+
 def manifest_of(net, options, sha256):
     return {
         "$schema": "../manifest.schema.json",
@@ -104,12 +130,18 @@ def manifest_of(net, options, sha256):
     }
 
 
+def load(checkpoint):
+    """@returns the dense network, and the elastic one where the checkpoint is of one. @raises PackError"""
+    try:
+        net = elastic.load_net(checkpoint) if elastic.is_elastic(checkpoint) else None
+        return (net.dense() if net else training.load_net(checkpoint)), net
+    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        raise PackError(f"{checkpoint} is no checkpoint of train or elastic: {error}") from error
+
+
 def export(options):
     """@returns the folder that was written. @raises PackError where there is no such checkpoint"""
-    try:
-        net = training.load_net(options.checkpoint)
-    except (OSError, KeyError, RuntimeError) as error:
-        raise PackError(f"{options.checkpoint} is no checkpoint of train: {error}") from error
+    net, elastic_net = load(options.checkpoint)
     options.out.mkdir(parents=True, exist_ok=True)
     model = graph_of(net)
     if not options.float32:
@@ -118,6 +150,10 @@ def export(options):
     bytes_ = model.SerializeToString()
     (options.out / "model.onnx").write_bytes(bytes_)
     manifest = manifest_of(net, options, hashlib.sha256(bytes_).hexdigest())
+    if elastic_net:
+        masks = masks_of(elastic_net)
+        (options.out / MASKS).write_bytes(masks)
+        manifest["elastic"] = {"file": MASKS, "sha256": hashlib.sha256(masks).hexdigest()}
     (options.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     return options.out
 

@@ -83,6 +83,8 @@ class ElasticDetector(nn.Module):
     def choose(self):
         """Which channels work at each ratio, from the masks: those that matter least go first, until the multiply-accumulates fit."""
         norms = self.norms()
+        for group in range(len(self.groups)):
+            untie(self.mask(group))
         scores = [score_of(self.mask(group)) for group in range(len(self.groups))]
         dense = self.macs(0)
         for ratio, share in list(enumerate(self.ratios))[1:]:
@@ -149,6 +151,11 @@ def groups_of(net):
     tied = [[names[each] for each in (block.enter, *(bottleneck.wide for bottleneck in block.inner))] for block in net.modules() if isinstance(block, Csp) and block.inner[0].adds]
     known = {name for group in tied for name in group}
     return tied + [[name] for name in units_of(net) if name not in known]
+
+
+def untie(mask):
+    """Makes channels differ that nothing depends on, in place: a threshold has to tell them apart."""
+    mask.add_(torch.arange(len(mask)) * (1e-6 * mask.mean() / len(mask)).clamp(min=1e-12))
 
 
 def score_of(mask):

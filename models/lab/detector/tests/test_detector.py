@@ -14,6 +14,7 @@ sys.path[:0] = [str(LAB), str(LAB.parent / "common")]
 import cv2
 import numpy as np
 import onnxruntime
+import safetensors.numpy
 import torch
 
 import anchors
@@ -259,6 +260,32 @@ class Export(Temporary):
             np.testing.assert_allclose(own, given.detach().numpy(), rtol=1e-3, atol=1e-4)
         layers = {name for tensor in model.graph.initializer for name in [tensor.name] if name.endswith(".running_mean")}
         self.assertEqual(layers, {f"{name}.running_mean" for name in masks.units_of(net)})
+
+    def test_masks_tell_the_widths_apart(self):
+        net = masks.ElasticDetector(Detector(Plan(anchors.over(), widths=(16, 32, 32, 64)))).eval()
+        for group in range(len(net.groups)):
+            net.mask(group).uniform_()[:5] = 0
+        net.choose()
+        tensors = safetensors.numpy.load(exporting.masks_of(net))
+        for name, norm in net.norms().items():
+            for ratio in range(len(net.ratios)):
+                np.testing.assert_array_equal(tensors[f"mask/{name}"] >= tensors[f"threshold/{name}"][ratio], norm.gates[ratio].numpy() > 0)
+            x = torch.randn(1, len(tensors[f"mask/{name}"]), 4, 4)
+            own = x * torch.from_numpy(tensors[f"scale/{name}"][2])[:, None, None] + torch.from_numpy(tensors[f"shift/{name}"][2])[:, None, None]
+            torch.testing.assert_close(own, norm.norms[2](x), rtol=1e-4, atol=1e-5)
+
+    def test_the_command_writes_a_model_folder(self):
+        pack = street(self.folder / "street")
+        run(training.parse, training.Run, "--data", pack, "--batch", 4, *SMALL, "--out", self.folder / "dense", "--steps", 2)
+        run(elastic.parse, elastic.ElasticRun, "--begin-with", self.folder / "dense" / "last.pt", "--data", pack, "--batch", 4, "--out", self.folder / "elastic", "--steps", 2)
+        for kind, files in (("dense", {"model.onnx", "manifest.json"}), ("elastic", {"model.onnx", "manifest.json", "elastic.safetensors"})):
+            out = self.folder / f"{kind}-model"
+            status, _ = quiet(exporting.main, ["--checkpoint", str(self.folder / kind / "last.pt"), "--out", str(out), "--command", "train"])
+            self.assertEqual(status, 0)
+            self.assertEqual({file.name for file in out.iterdir()}, files)
+        status, told = quiet(exporting.main, ["--checkpoint", str(pack / "labels.json"), "--out", str(self.folder / "none")])
+        self.assertEqual(status, 2)
+        self.assertIn("is no checkpoint", told)
 
     def test_pruned_anchors_keep_their_part_of_the_heads(self):
         net = Detector(Plan(anchors.over(), widths=(16, 32, 32, 64))).eval()
