@@ -8,7 +8,8 @@ WIDTH, HEIGHT, MARGIN = 900, 420, 60
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def plot(title, x, lines, top):
+def plot(title, x, lines, top, of="minutes of training"):
+    """@param lines values by name, one for each of `x`"""
     picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     right, bottom = WIDTH - 3 * MARGIN, HEIGHT - MARGIN
     at = lambda minute, value: (int(MARGIN + (right - MARGIN) * minute / max(x[-1], 1e-9)), int(bottom - (bottom - MARGIN) * value / max(top, 1e-9)))
@@ -16,7 +17,7 @@ def plot(title, x, lines, top):
         cv2.line(picture, at(0, share * top), at(x[-1], share * top), (225, 225, 225), 1)
         cv2.putText(picture, f"{share * top:.2f}", (8, at(0, share * top)[1] + 4), FONT, 0.42, (60, 60, 60), 1, cv2.LINE_AA)
         cv2.putText(picture, f"{share * x[-1]:.1f}", (at(share * x[-1], 0)[0] - 12, bottom + 20), FONT, 0.42, (60, 60, 60), 1, cv2.LINE_AA)
-    cv2.putText(picture, f"{title} over minutes of training", (MARGIN, 32), FONT, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(picture, f"{title} over {of}", (MARGIN, 32), FONT, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
     for row, (name, values) in enumerate(lines.items()):
         colour = COLOURS[row % len(COLOURS)]
         points = [at(minute, value) for minute, value in zip(x, values)]

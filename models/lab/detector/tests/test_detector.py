@@ -19,6 +19,7 @@ import torch
 
 import anchors
 import augment
+import bits
 import boxes
 import elastic
 import exporting
@@ -242,6 +243,44 @@ class Masks(Temporary):
         self.assertTrue(all((mean != 0).any() for mean in means))
         loaded = elastic.load_net(self.folder / "elastic" / "last.pt")
         self.assertEqual(loaded.macs(3), made.average.net.macs(3))
+
+
+class Bits(Temporary):
+    def test_rounded_weights_lie_on_as_many_levels_as_their_bits_say(self):
+        weight = torch.randn(500)
+        for count in (2, 4, 8):
+            rounded = bits.Rounded(count)(weight)
+            self.assertLessEqual(len((rounded * 1e4).round().unique()), 2**count)
+            self.assertLessEqual(float((rounded - weight).abs().max()), float(bits.step_of(weight, count)) / 2 * 1.001)
+            self.assertAlmostEqual(float(rounded.abs().max()), float(weight.abs().max()), places=5)
+
+    def test_noise_has_the_variance_of_rounding_and_none_in_evaluation(self):
+        torch.manual_seed(1)
+        weight = torch.rand(200_000) * 2 - 1  # evenly spread, as the formula takes it
+        noisy, rounded = bits.Noisy(4), bits.Rounded(4)
+        variance = bits.step_of(weight, 4).item() ** 2 / 12
+        for made in (noisy, rounded):
+            self.assertAlmostEqual(float((made(weight) - weight).var()) / variance, 1, delta=0.05)
+        torch.testing.assert_close(noisy.eval()(weight), weight)
+
+    def test_it_goes_on_where_it_was_interrupted_and_says_how_much_was_overfit(self):
+        pack, out = street(self.folder / "street"), self.folder / "bits"
+        arguments = ["--data", str(pack), "--validate", str(pack), "--out", str(out), "--pictures", "4", "--steps", "2", "--batch", "2", "--side", "64", "--seeds", "1"]
+        status, _ = quiet(bits.main, arguments)
+        self.assertEqual(status, 0)
+        results = json.loads((out / "results.json").read_text())
+        self.assertEqual(len(results["curves"]), len(bits.CONDITIONS))
+        del results["curves"]["2 bits, seed 1"]
+        results["curves"]["32 bits, seed 1"]["validation"] = [2.0, 1.0, 1.5]
+        for curve in results["curves"].values():
+            curve["step"] = [1, 2, 3]
+            curve["validation"] = (curve["validation"] + [1.0, 1.0])[:3]
+        (out / "results.json").write_text(json.dumps(results))
+        with self.subTest("only what is missing"):
+            told = quiet(bits.main, [*arguments, "--steps", "3"])[1]
+            self.assertIn("2 bits, seed 1", told)
+            self.assertNotIn("4 bits, seed 1", told)
+        self.assertIn("50%", (out / "table.md").read_text())
 
 
 class Export(Temporary):
