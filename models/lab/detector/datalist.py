@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sets import SetError
 
-SET_KEYS = {"name", "folder", "source", "licence", "attribution", "caveat", "exhaustive", "every", "classes", "weight"}
+SET_KEYS = {"name", "folder", "source", "licence", "attribution", "caveat", "exhaustive", "every", "classes", "doubt", "weight"}
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class Entry:
     is_exhaustive: bool
     every: int
     classes: dict
+    doubt: tuple
+    """Classes that teachers are not believed of here."""
     weight: float
     """In sampling: its pictures come so many times as often as those of a set of weight 1."""
     teachers: tuple
@@ -45,5 +47,5 @@ def _entry(one, root, teachers, is_validation):
         raise ValueError(f"{one['name']}: a weight has to be above 0")
     return Entry(
         one["name"], Path(root) / one.get("folder", one["name"]), one["licence"], one.get("attribution", ""),
-        is_validation or one.get("exhaustive", False), one.get("every", 1), one.get("classes", {}), one.get("weight", 1.0), teachers, is_validation,
+        is_validation or one.get("exhaustive", False), one.get("every", 1), one.get("classes", {}), tuple(one.get("doubt", ())), one.get("weight", 1.0), teachers, is_validation,
     )

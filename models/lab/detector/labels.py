@@ -16,7 +16,7 @@ OVERLAP_PAIRS = {frozenset((PERSON, BICYCLE)), frozenset((PERSON, MOTORCYCLE))}
 
 @dataclass(frozen=True)
 class Rules:
-    label_score: float = 0.4
+    label_score: float = 0.5
     """From here on what a teacher says is a label."""
     ignore_score: float = 0.12
     """From here on it is a region where nothing is learned."""
@@ -26,9 +26,11 @@ class Rules:
     """So is a box that lies with this share of its area in a given one of the class."""
     agree_iou: float = 0.5
     """Two teachers mean the same object."""
+    alone: float = 0.5
+    """Factor on the score of a box that the other teachers, who looked as well, don't see."""
     conflict_iou: float = 0.6
     """Two boxes of different classes can't both be right."""
-    missed_score: float = 0.6
+    missed_score: float = 0.7
     """Of a class that a set claims to have all of, teachers' boxes are labels from here on only: nobody draws every box."""
     near: float = 0.8
     """Of two classes neither is believed where the lower score is at least this share of the higher."""
@@ -66,19 +68,20 @@ def _corners(boxes):
     return np.array([box[:4] for box in boxes], np.float64).reshape(-1, 4)
 
 
-def combined(given, given_ignore, teachers, rules=Rules(), exhaustive=frozenset()):
+def combined(given, given_ignore, teachers, rules=Rules(), exhaustive=frozenset(), doubted=frozenset()):
     """The labels of one picture.
 
     @param given boxes that a person drew; they win
     @param given_ignore regions `[x1, y1, x2, y2]` that the set says to ignore, such as crowds
     @param teachers boxes by the teacher's name
     @param exhaustive classes of which all objects are said to be given: what else teachers find of them has to be surer, see `Rules.missed_score`
+    @param doubted classes that teachers take other things for here: their boxes are never labels
     """
     labels = Labels([[*box[:5], 1.0] for box in given], ["given"] * len(given), [list(region[:4]) for region in given_ignore])
     for box, origin in settled(agreed(teachers, rules), rules):
         if _is_known(box, labels.boxes[: len(given)], rules):
             continue
-        if origin is None or box[5] < (rules.missed_score if box[4] in exhaustive else rules.label_score):
+        if origin is None or box[4] in doubted or box[5] < (rules.missed_score if box[4] in exhaustive else rules.label_score):
             if box[5] >= rules.ignore_score and not _is_known(box, labels.boxes, rules):
                 labels.ignore.append(list(box[:4]))
         elif not _same(box, labels.boxes, rules):
@@ -88,7 +91,10 @@ def combined(given, given_ignore, teachers, rules=Rules(), exhaustive=frozenset(
 
 
 def agreed(teachers, rules):
-    """All teachers' boxes, most confident first, as `(box, origin)`. What two of them agree on is one box between theirs, and surer: `1 - (1 - a)(1 - b)`."""
+    """All teachers' boxes, most confident first, as `(box, origin)`.
+
+    What two of them agree on is one box between theirs, and surer: `1 - (1 - a)(1 - b)`. What one says against others is less sure.
+    """
     found = []
     for name, boxes in teachers.items():
         free = set(range(len(found)))
@@ -99,6 +105,8 @@ def agreed(teachers, rules):
             else:
                 free.remove(partner)
                 found[partner] = (_between(found[partner][0], box), "both")
+    if len(teachers) > 1:
+        found = [([*box[:5], box[5] * (1 if origin == "both" else rules.alone)], origin) for box, origin in found]
     return sorted(found, key=lambda entry: -entry[0][5])
 
 

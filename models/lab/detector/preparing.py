@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import calibration
 from datalist import read_list
 from labels import Rules, combined, iou
 from packs import CLASSES, PackError, PackWriter
@@ -25,8 +26,8 @@ def prepare(options):
     with PackWriter(options.out, len(pictures.pictures), **about) as pack:
         for picture in pictures.pictures:
             pixels = load(picture)
-            seen = {name: boxes_of(teacher, picture, pixels) for name, teacher in teachers.items()}
-            labels = combined(picture.boxes, picture.ignore, seen, options.rules, exhaustive)
+            seen = {name: [calibration.calibrated(box, options.curves.get(name)) for box in boxes_of(teacher, picture, pixels)] for name, teacher in teachers.items()}
+            labels = combined(picture.boxes, picture.ignore, seen, options.rules, exhaustive, frozenset(map(CLASSES.index, options.doubt)))
             pack.add(picture.file, pixels, labels.boxes, labels.ignore)
             report.add(picture, seen, labels, options.rules)
             sheet.add(picture.file, pixels, labels)
@@ -93,12 +94,21 @@ def prepare_list(options):
         absent = [path for path in boxes_beside(options, entry) if not path.is_file()]
         if absent:
             raise SetError(f"there is no {absent[0]}: run teach --list {options.list} --root {options.root} --out {options.boxes} first")
+    options.curves = options.curves or curves_of(entries, options)
     for entry in entries:
         one = argparse.Namespace(**{**vars(options), **vars(entry), "set": entry.folder, "teacher": boxes_beside(options, entry), "exhaustive": entry.is_exhaustive})
         one.out = options.out / entry.name
         print(f"{one.out}\n\n{prepare(one).table()}\n", flush=True)
     trained = " ".join(f"{options.out / entry.name}:{entry.weight:g}" for entry in entries if not entry.is_validation)
     return f"train --data {trained} --validate {' '.join(str(options.out / entry.name) for entry in entries if entry.is_validation)}"
+
+
+def curves_of(entries, options):
+    """How often the teachers are right, from those sets of the list that have all boxes; written beside the packs."""
+    whole = [entry for entry in entries if entry.is_exhaustive and entry.teachers]
+    curves = calibration.measured((read_set(entry.folder, entry.classes, entry.every), read_teachers(boxes_beside(options, entry))) for entry in whole)
+    calibration.write(options.out / "calibration.json", curves)
+    return curves
 
 
 def boxes_beside(options, entry):
@@ -124,6 +134,13 @@ def share_of(text):
     return part
 
 
+def _read_curves(parser, path):
+    try:
+        return calibration.read(path)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        parser.error(f"{path}: {error}")
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="prepare", description="Makes a pack of a set: given boxes, completed by what teachers saw.")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -132,10 +149,12 @@ def parse(arguments):
     parser.add_argument("--boxes", type=Path, metavar="FOLDER", help="of a list: what teach --list wrote")
     source.add_argument("--set", type=Path, metavar="FOLDER", help="COCO's format, plain pictures, or a video with gt.txt")
     parser.add_argument("--teacher", type=Path, action="append", default=[], metavar="BOXES.ndjson", help="what teach wrote, or lynceus run FOLDER --out; may be given again")
+    parser.add_argument("--calibration", type=Path, metavar="FILE.json", help="how often teachers are right at their scores, as --list measures it on its exhaustive sets; scores are as they are without it")
     parser.add_argument("--exhaustive", action="store_true", help="the set claims to have all objects of its classes: what teachers add has to be surer")
     parser.add_argument("--classes", type=class_map, default={}, metavar="NAME=CLASS,...", help="what the set's categories are; ignore is one too")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each so many-th picture (1)")
     parser.add_argument("--part", type=share_of, default=(0.0, 1.0), metavar="FROM:TO", help="shares of the pictures in their order, such as 0:0.8; neighbours are alike, so parts are never drawn at random")
+    parser.add_argument("--doubt", nargs="+", choices=CLASSES, default=[], metavar="CLASS", help="classes that teachers take other things for in this set, such as auto rickshaws: their boxes are ignored, never labels")
     parser.add_argument("--label-score", type=float, default=Rules.label_score, metavar="0..1", help="teachers' boxes are labels from here on (%(default)s)")
     parser.add_argument("--missed-score", type=float, default=Rules.missed_score, metavar="0..1", help="instead of it where --exhaustive; 1: never (%(default)s)")
     parser.add_argument("--ignore-score", type=float, default=Rules.ignore_score, metavar="0..1", help="and regions to ignore from here on (%(default)s)")
@@ -147,6 +166,7 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.list and (options.root is None or options.boxes is None):
         parser.error("--list needs --root and --boxes")
+    options.curves = _read_curves(parser, options.calibration) if options.calibration else {}
     options.rules = Rules(label_score=options.label_score, missed_score=options.missed_score, ignore_score=options.ignore_score)
     return options
 

@@ -1,4 +1,4 @@
-"""A sheet of pictures with their labels, to look at: solid by class where given, thin where teachers said so, grey where nothing is learned."""
+"""A sheet of pictures with their labels, to look at: thick by class where given, thin where teachers said so, grey where nothing is learned."""
 
 import cv2
 import numpy as np
@@ -41,7 +41,7 @@ def drawn(file, pixels, labels):
         cv2.rectangle(tile, *at(region), GREY, 1)
     for box, origin in zip(labels.boxes, labels.origins):
         low, high = at(box)
-        cv2.rectangle(tile, low, high, COLOURS[box[4]], 3 if origin == "given" else 1)
+        cv2.rectangle(tile, low, high, COLOURS[box[4]], 4 if origin == "given" else 2)
         text = CLASSES[box[4]][:5] + ("" if origin == "given" else f" {100 * box[5]:.0f}{'*' if origin == 'both' else ''}")
         cv2.putText(tile, text, (low[0], max(10, low[1] - 3)), cv2.FONT_HERSHEY_SIMPLEX, 0.4, COLOURS[box[4]], 1, cv2.LINE_AA)
     cv2.putText(tile, str(file)[-34:], (4, round(SIDE * ZOOM) - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)

@@ -14,6 +14,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "common")]
 import cv2
 import numpy as np
 
+import calibration
 import camera
 import datalist
 import labels
@@ -82,14 +83,17 @@ class Combining(unittest.TestCase):
             ("so is a part of a given object", [car], {"a": [box(20, 20, 30, 30, CAR, 0.9)]}, [(CAR, "given")], 0),
             ("and a given object seen as another class", [car], {"a": at(0.9, TRUCK)}, [(CAR, "given")], 0),
             ("a rider has the box of what is ridden", [box(0, 0, 50, 90, MOTORCYCLE)], {"a": [box(0, 0, 50, 90, PERSON, 0.8)]}, [(MOTORCYCLE, "given"), (PERSON, "a")], 0),
-            ("a sure box elsewhere is a label", [car], {"a": far(0.4)}, [(CAR, "given"), (CAR, "a")], 0),
-            ("an unsure one is a region to ignore", [car], {"a": far(0.39)}, [(CAR, "given")], 1),
+            ("a sure box elsewhere is a label", [car], {"a": far(0.5)}, [(CAR, "given"), (CAR, "a")], 0),
+            ("an unsure one is a region to ignore", [car], {"a": far(0.49)}, [(CAR, "given")], 1),
             ("a very unsure one is nothing", [car], {"a": far(0.11)}, [(CAR, "given")], 0),
             ("teachers that agree raise each other", [], {"a": far(0.3), "b": far(0.3)}, [(CAR, "both")], 0),
             ("one teacher doesn't raise itself", [], {"a": far(0.3) + far(0.3)}, [], 2),
-            ("of two classes the surer wins", [], {"a": far(0.9, BUS), "b": far(0.5, TRUCK)}, [(BUS, "a")], 0),
-            ("near each other, neither", [], {"a": far(0.6, BUS), "b": far(0.55, TRUCK)}, [], 1),
-            ("an unsure second class is no disagreement", [], {"a": far(0.42, BUS), "b": far(0.38, TRUCK)}, [(BUS, "a")], 0),
+            ("what one says against another has half its score", [], {"a": far(0.9), "b": []}, [], 1),
+            ("and is a label only where it is certain", [], {"a": far(1.0), "b": []}, [(CAR, "a")], 0),
+            ("of two classes the surer wins", [], {"a": far(0.9, BUS) + far(0.5, TRUCK)}, [(BUS, "a")], 0),
+            ("near each other, neither", [], {"a": far(0.6, BUS) + far(0.55, TRUCK)}, [], 1),
+            ("an unsure second class is no disagreement", [], {"a": far(0.52, BUS) + far(0.48, TRUCK)}, [(BUS, "a")], 0),
+            ("teachers that agree outvote one that doesn't", [], {"a": far(0.6, BUS), "b": far(0.5, BUS) + far(0.7, TRUCK)}, [(BUS, "both")], 0),
         ]
         for name, given, teachers, expected, ignored in cases:
             with self.subTest(name):
@@ -98,7 +102,7 @@ class Combining(unittest.TestCase):
                 self.assertEqual(len(found.ignore), ignored)
 
     def test_a_set_that_claims_to_have_all_is_believed_up_to_a_score(self):
-        unsure, sure, other = box(300, 0, 50, 50, CAR, 0.55), box(500, 0, 50, 50, CAR, 0.65), box(700, 0, 50, 50, BICYCLE, 0.45)
+        unsure, sure, other = box(300, 0, 50, 50, CAR, 0.65), box(500, 0, 50, 50, CAR, 0.75), box(700, 0, 50, 50, BICYCLE, 0.55)
         found = self.labels([], exhaustive=[CAR], a=[unsure, sure, other])
         self.assertEqual(found.boxes, [sure, other])
         self.assertEqual(found.ignore, [unsure[:4]])
@@ -121,7 +125,35 @@ class Combining(unittest.TestCase):
             for i in range(len(given), len(found.boxes)):
                 alike = [other for other in found.boxes[:i] if other[4] == found.boxes[i][4]]
                 self.assertTrue(all(labels.iou([found.boxes[i]], [other])[0, 0] < 0.45 for other in alike))
-                self.assertGreaterEqual(found.boxes[i][5], 0.4)
+                self.assertGreaterEqual(found.boxes[i][5], 0.5)
+
+
+class Calibration(unittest.TestCase):
+    def test_the_share_that_is_right_rises_with_the_score(self):
+        cases = [
+            ("no boxes", [0, 0, 0], [0, 0, 0], [0, 0, 0]),
+            ("rising already", [1, 5, 9], [10, 10, 10], [0.1, 0.5, 0.9]),
+            ("a violator is pooled by count", [4, 0, 9], [10, 30, 10], [0.1, 0.1, 0.9]),
+            ("an empty bin lies between its neighbours", [1, 0, 9], [10, 0, 10], [0.1, 0.5, 0.9]),
+        ]
+        for name, right, all_, expected in cases:
+            with self.subTest(name):
+                np.testing.assert_allclose(calibration.rising(np.array(right), np.array(all_)), expected)
+
+    def test_a_given_object_confirms_one_box_and_classes_that_are_not_all_given_none(self):
+        tally = calibration.Tally()
+        tally.add([box(0, 0, 10, 10, CAR, 0.9), box(0, 0, 10, 9, CAR, 0.8), box(0, 0, 10, 10, BUS, 0.9), box(0, 0, 10, 10, PERSON, 0.9)], [[0, 0, 10, 10, CAR]], {CAR, BUS})
+        self.assertEqual((tally.all.sum(axis=1).tolist(), tally.right.sum(axis=1).tolist()), ([0, 0, 2, 0, 1, 0], [0, 0, 1, 0, 0, 0]))
+        self.assertEqual(tally.right[CAR, calibration.bin_of(0.9)], 1)
+
+    def test_scores_become_shares_and_come_back_from_the_file(self):
+        curves = {"m": {"all": [i / 40 / 2 for i in range(40)], "car": [0.25] * 40}}
+        with tempfile.TemporaryDirectory() as folder:
+            calibration.write(Path(folder) / "c.json", curves)
+            self.assertEqual(calibration.read(Path(folder) / "c.json"), curves)
+        self.assertEqual(calibration.calibrated(box(0, 0, 1, 1, CAR, 0.9), curves["m"])[5], 0.25)
+        self.assertAlmostEqual(calibration.calibrated(box(0, 0, 1, 1, BUS, 0.5), curves["m"])[5], 19.5 / 80)
+        self.assertEqual(calibration.calibrated(box(0, 0, 1, 1, BUS, 0.5), None)[5], 0.5)
 
 
 class Sets(InFolder):
@@ -228,8 +260,8 @@ class Preparing(InFolder):
     def setUp(self):
         super().setUp()
         self.set = write_coco_set(self.root / "street", [(60, 40), (40, 40)], [(0, 3, [0, 0, 20, 20], {})], {3: "car"})
-        plain = write_boxes(self.root / "run.ndjson", [("images/00.png", (60, 40), [("car", 0.9, [1, 1, 19, 19]), ("person", 0.5, [30, 0, 10, 30]), ("cat", 0.9, [0, 0, 9, 9])])])
-        other = write_boxes(self.root / "o.ndjson", [("images/01.png", (40, 40), [("motorbike", 0.2, [5, 5, 30, 30])])], model="other")
+        plain = write_boxes(self.root / "run.ndjson", [("images/00.png", (60, 40), [("car", 0.9, [1, 1, 19, 19]), ("person", 1.0, [30, 0, 10, 30]), ("cat", 0.9, [0, 0, 9, 9])])])
+        other = write_boxes(self.root / "o.ndjson", [("images/01.png", (40, 40), [("motorbike", 0.3, [5, 5, 30, 30])])], model="other")
         self.teachers = ["--teacher", plain, "--teacher", other]
 
     def test_a_pack_and_where_its_labels_came_from(self):
