@@ -5,12 +5,14 @@ import type { GovernedDetector } from '../governor/governed-detector.js';
 import { GuardService } from '../guard/guard-service.js';
 import type { DeliveryThresholds } from '../guard/passes.js';
 import type { GuardedModel, InstalledModel } from '../model-store/store.js';
-import { type GovernedMaking, makeGoverned } from './governor/make-governed.js';
+import type { ElasticSlicer } from '../model-store/elastic-slicer.js';
+import { type GovernedMaking, makeGoverned, slicerFor } from './governor/make-governed.js';
 
 /** Workers by model and settings, so that streams with the same ones share them. */
 export class DetectorServices {
   readonly #emulatedSpeed: SharedArrayBuffer | undefined;
   readonly #governed: GovernedDetector[] = [];
+  readonly #slicers: ElasticSlicer[] = [];
   readonly #kept: Pick<Stage, 'close'>[] = [];
   readonly #detectors = new Map<string, Promise<DetectorService>>();
   readonly #guards = new Map<string, Promise<GuardService>>();
@@ -30,8 +32,10 @@ export class DetectorServices {
   }
 
   /** Of one stream alone: its network changes with the time of its frames. */
-  async getGoverned(making: Omit<GovernedMaking, 'emulatedSpeed'>): Promise<GovernedDetector> {
-    const detector = await makeGoverned({ ...making, emulatedSpeed: this.#emulatedSpeed });
+  async getGoverned(making: Omit<GovernedMaking, 'emulatedSpeed' | 'slicer'>): Promise<GovernedDetector> {
+    const slicer = await slicerFor(making.governor, making.model);
+    if (slicer) this.#slicers.push(slicer);
+    const detector = await makeGoverned({ ...making, slicer, emulatedSpeed: this.#emulatedSpeed });
     this.#governed.push(detector);
     return detector;
   }
@@ -44,6 +48,8 @@ export class DetectorServices {
   async close(): Promise<void> {
     await Promise.all(this.#kept.map(async (stage) => stage.close()));
     await Promise.all(this.#governed.map((detector) => detector.close()));
+    // After what they cut for.
+    await Promise.all(this.#slicers.map((slicer) => slicer.close()));
     const services = await Promise.allSettled([...this.#detectors.values(), ...this.#guards.values()]);
     await Promise.all(services.map(async (outcome) => (outcome.status === 'fulfilled' ? outcome.value.close() : undefined)));
   }

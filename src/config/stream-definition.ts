@@ -101,6 +101,10 @@ export const governorSchema = z
       .boolean()
       .optional()
       .describe('For a latency: results that are ready early wait until shortly before it (true), so that it is the same for every frame. Live streams only.'),
+    along: z
+      .enum(['ratios', 'sizes', 'both'])
+      .optional()
+      .describe("What operating points differ in: the ratios of an elastic model at its own size, sizes of the model and its relatives, or both (of an elastic model; else sizes)."),
   })
   .describe("Keeps the stream's time steady by moving along operating points of its model.");
 

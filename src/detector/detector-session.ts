@@ -2,15 +2,14 @@ import type { Detections } from '../core/detections.js';
 import { AppError } from '../core/errors.js';
 import type { Size } from '../core/size.js';
 import type { ModelManifest } from '../core/manifest.js';
+import type { ModelFile } from '../inference/create-session.js';
 import { Session } from '../inference/session.js';
 import type { SessionTuning } from '../inference/session-tuning.js';
 import { createDecoder, type Decoder } from './decoder.js';
 
-/** Which detector a worker runs. */
-export interface DetectorModel {
+/** Which detector a worker runs. The file is that of the prepared model: uint8 input, planes G, B, R. */
+export type DetectorModel = ModelFile & {
   readonly manifest: ModelManifest;
-  /** The prepared model: uint8 input, planes G, B, R. */
-  readonly modelPath: string;
   readonly threads: number;
   readonly tuning?: SessionTuning | undefined;
   /** Of the frames that come, where it isn't the model's own: they are scaled to it. */
@@ -19,7 +18,7 @@ export interface DetectorModel {
   readonly isFrameWhole?: boolean | undefined;
   /** Of an `EmulatedSpeed`: for studies alone. */
   readonly emulatedSpeed?: SharedArrayBuffer | undefined;
-}
+};
 
 /** A loaded detector: pictures go into the session, its outputs into the decoder. */
 export interface DetectorSession {
@@ -28,10 +27,14 @@ export interface DetectorSession {
 }
 
 /** Loads and warms up. @throws AppError `ERR_MODEL_CORRUPT`, `ERR_MODEL_MANIFEST`, `ERR_MODEL_HEAD_UNKNOWN` */
-export async function loadDetector({ manifest, modelPath, threads, tuning }: DetectorModel): Promise<DetectorSession> {
-  const session = await Session.load({ modelPath, threads, tuning });
+export async function loadDetector({ manifest, threads, tuning, ...model }: DetectorModel): Promise<DetectorSession> {
+  const session = await Session.load({ ...fileOf(model), threads, tuning });
   checkInput(manifest, session.inputLength);
   return { session, decoder: createDecoder(manifest) };
+}
+
+function fileOf({ modelPath, modelBytes }: ModelFile): ModelFile {
+  return modelPath === undefined ? { modelBytes } : { modelPath };
 }
 
 /** The arrays of detections, to be sent to another thread without a copy. */

@@ -13,8 +13,7 @@ export interface PointRunner {
 /**
  * What operating points run. Points that differ in nothing but how often they infer share one.
  *
- * A network that has several speeds of its own (one set of weights with a mask of channels, chosen at run time) is one object for each of
- * them, whose `prepare` sets the mask and gives a runner on the same weights: nothing here depends on a runner having memory of its own.
+ * An elastic model (one set of weights that holds several widths) is one object for each width, whose `prepare` has it cut out of the weights.
  */
 export interface PointNetwork {
   /** Loads and warms up; may take as long as it takes, frames go on at the point before. @throws AppError of the model */

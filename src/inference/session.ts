@@ -1,19 +1,18 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { assert } from '../core/assert.js';
 import { AppError } from '../core/errors.js';
-import { createSession } from './create-session.js';
+import { createSession, type ModelFile, nameOfFile } from './create-session.js';
 import type { SessionTuning } from './session-tuning.js';
 
 /** How many cores one inference may use, and how. */
-export interface SessionOptions {
-  readonly modelPath: string;
+export type SessionOptions = ModelFile & {
   /** Threads within one inference. */
   readonly threads: number;
   /** Inferences on zeros before the first real one: the first few are slower (allocation, caches). */
   readonly warmupRuns?: number;
   /** As in every stream where absent. */
   readonly tuning?: SessionTuning | undefined;
-}
+};
 
 export interface OutputTensor {
   readonly data: Float32Array;
@@ -39,11 +38,11 @@ export class Session {
   }
 
   /** @throws AppError `ERR_MODEL_CORRUPT` where the runtime can't load the file; `ERR_MODEL_MANIFEST` where its input isn't one of a prepared model. */
-  static async load({ modelPath, threads, warmupRuns = 3, tuning = {} }: SessionOptions): Promise<Session> {
-    const session = await createSession(modelPath, threads, tuning);
+  static async load({ threads, warmupRuns = 3, tuning = {}, ...model }: SessionOptions): Promise<Session> {
+    const session = await createSession(model, threads, tuning);
     const input = session.inputMetadata[0];
     if (session.inputNames.length !== 1 || !input?.isTensor || input.type !== 'uint8' || !input.shape.every((dim) => typeof dim === 'number')) {
-      throw new AppError('ERR_MODEL_MANIFEST', `${modelPath}: expected a prepared model with one uint8 input of fixed shape`);
+      throw new AppError('ERR_MODEL_MANIFEST', `${nameOfFile(model)}: expected a prepared model with one uint8 input of fixed shape`);
     }
     const loaded = new Session(session, input.shape);
     for (let i = 0; i < warmupRuns; i += 1) await loaded.run(loaded.#inputBytes);

@@ -39,7 +39,7 @@ export class TensorSession {
 
   /** @throws AppError `ERR_MODEL_CORRUPT` where the runtime can't load the file, or the graph hasn't these inputs and outputs. */
   static async load({ modelPath, threads, tuning = {} }: TensorSessionOptions, expected: GraphInterface): Promise<TensorSession> {
-    const session = await createSession(modelPath, threads, tuning);
+    const session = await createSession({ modelPath }, threads, tuning);
     const fault = interfaceFault(session, expected);
     if (fault === undefined) return new TensorSession(session);
     await session.release();

@@ -38,7 +38,8 @@ export function readVerifiedModel(folder: string, manifest: ModelManifest): Prom
   return readVerified(folder, manifest, `lynceus models remove ${manifest.id}, then add it again.`);
 }
 
-async function readVerified(folder: string, { file, sha256 }: GraphFile, mend: string): Promise<Uint8Array> {
+/** A file of a folder. @param mend what to do where it is another, a sentence. @throws AppError ERR_FILE_NOT_FOUND, ERR_MODEL_CHECKSUM */
+export async function readVerified(folder: string, { file, sha256 }: GraphFile, mend: string): Promise<Uint8Array> {
   const path = join(folder, file);
   const bytes = await readInput(path);
   const found = sha256Of(bytes);

@@ -3,6 +3,7 @@ import type { ModelManifest } from '../core/manifest.js';
 import type { Size } from '../core/size.js';
 import { prepareInput } from '../onnx/prepare/prepare-input.js';
 import { resizeInput } from '../onnx/resize/resize-input.js';
+import { withoutElastic } from './elastic.js';
 import { readInput, sha256Of } from './files.js';
 import { ensureVariant, type Variant, variantPath } from './variant.js';
 
@@ -29,5 +30,5 @@ export async function ensureResized({ manifest, modelPath, preparedPath }: Resiz
     const { onnx, input } = resizeInput(await readInput(modelPath), manifest.input, { width, height });
     return [prepareInput(onnx, input)];
   });
-  return { manifest: { ...manifest, input: { ...manifest.input, width, height } }, preparedPath: variantPath(variant, ONNX) };
+  return { manifest: { ...withoutElastic(manifest), input: { ...manifest.input, width, height } }, preparedPath: variantPath(variant, ONNX) };
 }

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve as absolute } from 'node:path';
 import { checkManifest } from '../config/manifest-schema.js';
 import { AppError, toAppError } from '../core/errors.js';
-import type { LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
+import type { ElasticRatio, LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
 import type { InstalledOccupancyModel, OccupancyManifest } from '../core/occupancy-manifest.js';
 import type { Size } from '../core/size.js';
 import type { GuardProfile } from '../guard/profile.js';
@@ -10,7 +10,9 @@ import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
 import { download, publicUrl, type DownloadOptions, type DownloadProgress } from './download.js';
 import { idFromFileName, manifestOf, MODEL_FILE, type AddOptions, type ModelDraft } from './draft.js';
 import { draftLocal } from './draft-local.js';
+import { checkElastic, ensureRatio, ratiosOf, splitRatio, verifiedElastic, withoutElastic } from './elastic.js';
 import { exists, isFile, isFolder, sha256Of, sha256OfFile, writeFileAtomic, writeFolderAtomic } from './files.js';
+import { asFloat32, ensureFloat32 } from './float32.js';
 import { checkProfileTap, locateProfile, profileMissing, readProfile, writeProfile, type FoundProfile, type ProfileFolders } from './guard-profiles.js';
 import { readLocalModel, type LocalModel } from './local-files.js';
 import { hasManifest, MANIFEST_FILE, manifestText, readAnyManifest, readManifest, readOccupancyModel, readVerifiedModel, writeModelFolder } from './model-folder.js';
@@ -28,10 +30,12 @@ export interface InstalledModel {
   readonly manifest: ModelManifest;
   /** Where the network is. */
   readonly folder: string;
-  /** The network as it was published. */
+  /** The network as it was published, in float32. */
   readonly modelPath: string;
   /** The variant that takes a frame's bytes; see `onnx/prepare/prepare-input.ts`. */
   readonly preparedPath: string;
+  /** Of an elastic model: masks and statistics of its ratios. */
+  readonly elasticPath?: string | undefined;
 }
 
 /** A model whose shallow features can be seen. */
@@ -57,6 +61,8 @@ export interface ListedModel {
   readonly manifest?: ModelManifest;
   /** Of occupancy networks that are here. */
   readonly occupancy?: OccupancyManifest;
+  /** Of elastic models, dense first. */
+  readonly ratios?: readonly ElasticRatio[];
   /** Of a `download`. */
   readonly bytes?: number;
   readonly problem?: string;
@@ -115,11 +121,17 @@ export class ModelStore {
 
   /**
    * A model by its id, or by the path of an ONNX file, of a Darknet pair, or of a folder with a manifest. Models used by path are
-   * kept in the cache under what they contain.
+   * kept in the cache under what they contain. An elastic model is dense; one of its other widths is asked for as `id@ratio`.
    *
-   * @throws AppError ERR_MODEL_NOT_FOUND, ERR_MODEL_CHECKSUM, ERR_MODEL_MANIFEST, ERR_MODEL_TASK, or what an import throws.
+   * @throws AppError ERR_MODEL_NOT_FOUND (of a ratio, too), ERR_MODEL_CHECKSUM, ERR_MODEL_MANIFEST, ERR_MODEL_TASK, or what an import throws.
    */
   async resolve(idOrPath: string): Promise<InstalledModel> {
+    const asked = splitRatio(idOrPath);
+    if (!asked || (looksLikePath(idOrPath) && (await exists(idOrPath)))) return this.#resolveWhole(idOrPath);
+    return ensureRatio(await this.#resolveWhole(asked.model), asked.ratio);
+  }
+
+  async #resolveWhole(idOrPath: string): Promise<InstalledModel> {
     if (looksLikePath(idOrPath)) return this.#resolvePath(absolute(idOrPath));
     if (!isId(idOrPath)) throw await this.#notFound(idOrPath);
     const added = join(this.#paths.models, idOrPath);
@@ -239,7 +251,7 @@ export class ModelStore {
   }
 
   /**
-   * Installs a model that was made from another one, which stays as it is.
+   * Installs a model that was made from another one, which stays as it is. It has one width, also where its parent is elastic.
    *
    * @throws AppError ERR_MODEL_EXISTS, ERR_USAGE, ERR_MODEL_MANIFEST, ERR_DISK_FULL, ERR_OUTPUT_WRITE; nothing is left behind.
    */
@@ -247,7 +259,7 @@ export class ModelStore {
     await this.assertFree(id);
     const manifest: ModelManifest = checkManifest(
       {
-        ...parent,
+        ...withoutElastic(parent),
         id,
         title,
         file: MODEL_FILE,
@@ -340,9 +352,12 @@ export class ModelStore {
     const id = wantedId ?? manifest.id;
     await this.#assertFree(id);
     const onnx = await readVerifiedModel(source, manifest);
+    const elastic = await verifiedElastic(source, manifest);
     const folder = join(this.#paths.models, id);
-    const checked = isChecked ? await selfCheck({ manifest, onnx }, testPicture) : undefined;
-    await writeFolderAtomic(folder, { [manifest.file]: onnx, [MANIFEST_FILE]: manifestText({ ...manifest, id }), ...(checked && { [SELF_CHECK_FILE]: checked.png }) });
+    const float32 = asFloat32(onnx);
+    if (elastic) checkElastic(float32, elastic, manifest);
+    const checked = isChecked ? await selfCheck({ manifest, onnx: float32 }, testPicture) : undefined;
+    await writeFolderAtomic(folder, { [manifest.file]: onnx, ...(elastic && { [manifest.elastic!.file]: elastic }), [MANIFEST_FILE]: manifestText({ ...manifest, id }), ...(checked && { [SELF_CHECK_FILE]: checked.png }) });
     return { ...(await this.#load(folder, folder)), selfCheck: checked?.report };
   }
 
@@ -395,8 +410,11 @@ export class ModelStore {
 
   async #load(folder: string, preparedFolder: string, known?: ModelManifest): Promise<InstalledModel> {
     const manifest = known ?? (await readManifest(folder));
-    const onnx = await readVerifiedModel(folder, manifest);
-    return { manifest, folder, modelPath: join(folder, manifest.file), preparedPath: await ensurePrepared(preparedFolder, onnx, manifest) };
+    const published = { onnx: await readVerifiedModel(folder, manifest), modelPath: join(folder, manifest.file) };
+    await verifiedElastic(folder, manifest);
+    const { onnx, modelPath } = await ensureFloat32(preparedFolder, published, manifest);
+    const elasticPath = manifest.elastic && join(folder, manifest.elastic.file);
+    return { manifest, folder, modelPath, preparedPath: await ensurePrepared(preparedFolder, onnx, manifest), ...(elasticPath !== undefined && { elasticPath }) };
   }
 
   /** Where prepared variants go of a model whose folder isn't ours to write to. */
@@ -462,7 +480,8 @@ async function listFolder(folder: string, status: ModelStatus): Promise<ListedMo
   try {
     const manifest = await readAnyManifest(folder);
     const facts = { id, status, title: manifest.title, licence: manifest.licence };
-    return manifest.task === 'detection' ? { ...facts, manifest } : { ...facts, occupancy: manifest };
+    if (manifest.task !== 'detection') return { ...facts, occupancy: manifest };
+    return { ...facts, manifest, ...(manifest.elastic && { ratios: await ratiosOf(folder, manifest) }) };
   } catch (error) {
     return { id, status: 'broken', title: '(not readable)', problem: toAppError(error).message };
   }

@@ -8,7 +8,8 @@ import type { VariantResult } from './bench-results.js';
 
 /** Name of a model at another size. */
 export function resizedId({ model, width, height, isOwnSize }: Pick<VariantResult, 'model' | 'width' | 'height' | 'isOwnSize'>): string {
-  return isOwnSize ? model : `${model}-${width}x${height}`;
+  // Of a ratio: an id has no @.
+  return isOwnSize ? model : `${model.replace('@', '-')}-${width}x${height}`;
 }
 
 /**

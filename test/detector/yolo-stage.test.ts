@@ -29,7 +29,9 @@ afterAll(async () => {
   await Promise.all(services.map((service) => service.close()));
 });
 
-async function startService(options: Partial<DetectorServiceOptions> = {}): Promise<DetectorService> {
+type ServiceOptions = Partial<Omit<DetectorServiceOptions, 'modelPath' | 'modelBytes'>> & { readonly modelPath?: string };
+
+async function startService(options: ServiceOptions = {}): Promise<DetectorService> {
   const service = await DetectorService.start({ manifest, modelPath, mode: 'throughput', cores: 1, prefetch: false, ...options });
   services.push(service);
   return service;
@@ -135,7 +137,7 @@ describe('detections', () => {
 });
 
 describe('a service', () => {
-  test.each<[string, Partial<DetectorServiceOptions>, number]>([
+  test.each<[string, ServiceOptions, number]>([
     ['latency on two cores is one session', { mode: 'latency', cores: 2, prefetch: false }, 1],
     ['throughput on two cores is two', { mode: 'throughput', cores: 2, prefetch: false }, 2],
     ['with a frame waiting at each', { mode: 'throughput', cores: 2, prefetch: true }, 4],
@@ -145,7 +147,7 @@ describe('a service', () => {
     expect(new YoloStage(service, THRESHOLDS).concurrency).toBe(capacity);
   });
 
-  test.each<[string, Partial<DetectorServiceOptions>, string]>([
+  test.each<[string, ServiceOptions, string]>([
     ['a file that is no model', { modelPath: writeModel(folder, 'page.onnx', new TextEncoder().encode('<html>')) }, 'ERR_MODEL_CORRUPT'],
     ['a model that was not prepared', { modelPath: writeModel(folder, 'original.onnx', detector.original) }, 'ERR_MODEL_MANIFEST'],
     ['a model of another size than its manifest says', { modelPath: writeModel(folder, 'mean.onnx', meanModel()) }, 'ERR_MODEL_MANIFEST'],

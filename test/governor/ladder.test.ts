@@ -42,7 +42,7 @@ test('a skipped frame costs what moving boxes costs', () => {
 });
 
 test('without a measurement, more pixels rank higher; less exact numbers, fewer anchors and moved boxes lower', () => {
-  const best = { pixelShare: 1, precision: 'fp32', isPruned: false, every: 1 } as const;
+  const best = { pixelShare: 1, precision: 'fp32', isPruned: false, widthWorth: 1, every: 1 } as const;
   const ranks = [best, { ...best, isPruned: true }, { ...best, precision: 'int8' as const }, { ...best, every: 2 }, { ...best, pixelShare: 0.5 }].map(accuracyRank);
   expect(ranks).toEqual(ranks.toSorted((a, b) => b - a));
 });

@@ -29,7 +29,7 @@ afterAll(async () => {
   await Promise.all(services.map((service) => service.close()));
 });
 
-async function startService(options: Partial<DetectorServiceOptions> = {}): Promise<DetectorService> {
+async function startService(options: Partial<Omit<DetectorServiceOptions, 'modelPath' | 'modelBytes'>> = {}): Promise<DetectorService> {
   const service = await DetectorService.start({ manifest, modelPath, mode: 'throughput', cores: 1, prefetch: false, ...options });
   services.push(service);
   return service;

@@ -13,6 +13,7 @@ import { parseInteger, parseSeconds } from '../arguments.js';
 import { decodeFloor, inferenceFloor } from '../bench/floor.js';
 import { benchGovernor } from '../bench/governor/bench-governor.js';
 import { machine } from '../bench/machine.js';
+import type { Along } from '../governor/networks.js';
 import { DEFAULT_MODEL, definitionOf } from '../definitions.js';
 import { createLog } from '../log.js';
 import { openStore } from '../models.js';
@@ -31,6 +32,7 @@ interface BenchOptions {
   emulate: SpeedMethod;
   segment: number;
   floor?: number;
+  along?: Along;
   gt?: string;
   out?: string;
   json?: boolean;
@@ -63,6 +65,7 @@ export function addBench(program: Command): void {
     .addOption(new Option('--emulate <method>', 'with --governor: how').choices(SPEED_METHODS).default('stretch'))
     .option('--segment <time>', 'with --governor: how long a speed is held', parseSeconds, 5)
     .option('--floor <pixels>', "with --governor: longer side of the smallest input; three eighths of the model's own unless told otherwise", parseInteger)
+    .addOption(new Option('--along <what>', 'with --governor: what points differ in (of an elastic model both, else sizes)').choices(['ratios', 'sizes', 'both']))
     .option('--gt <file>', "with --governor: the video's ground truth (MOTChallenge), to measure each operating point's accuracy")
     .option('--out <file>', 'with --governor: write a report (HTML)')
     .option('--json', 'print JSON')

@@ -1,4 +1,5 @@
 import type { GovernorDefinition } from '../../config/stream-definition.js';
+import type { ModelManifest } from '../../core/manifest.js';
 import { monotonicMs } from '../../core/clock.js';
 import { AppError } from '../../core/errors.js';
 import type { FrameFormat } from '../../core/frame.js';
@@ -12,9 +13,10 @@ import { accuracyRank, buildLadder } from '../../governor/ladder.js';
 import type { OperatingPoint, PointNetwork } from '../../governor/operating-point.js';
 import { parseTarget, type Target, targetText } from '../../governor/target.js';
 import { LimitedLog } from '../../graph/limited-log.js';
+import { ElasticSlicer } from '../../model-store/elastic-slicer.js';
 import type { InstalledModel, ModelStore } from '../../model-store/store.js';
 import { measureNetworks } from './measure-networks.js';
-import { type Network, networksOf } from './networks.js';
+import { type Along, type Network, networksOf } from './networks.js';
 import { freshTimes, type MeasuredTimes, type PointAccuracy, pointFilePath, readPointFile, writePointFile } from './point-file.js';
 import { warm } from './warm.js';
 
@@ -30,6 +32,8 @@ export interface GovernedMaking {
   readonly store: Pick<ModelStore, 'list' | 'resolve' | 'resized'>;
   readonly model: InstalledModel;
   readonly format: FrameFormat;
+  /** Of an elastic model, where its ratios may be points; the caller's to close, after all else. */
+  readonly slicer: ElasticSlicer | undefined;
   readonly settings: WorkerSettings;
   readonly thresholds: DecodeThresholds;
   /** See `GovernedDetectorOptions`. */
@@ -59,9 +63,9 @@ export interface Points {
  * @throws AppError `ERR_CONFIG_INVALID` where the floor is above all that there is
  */
 export async function makePoints(making: GovernedMaking, onProgress?: (share: number) => void): Promise<Points> {
-  const { governor, store, model, format, settings, thresholds } = making;
+  const { governor, store, model, format, settings, thresholds, slicer } = making;
   const floor = floorOf(governor);
-  const networks = await networksOf(store, model, { floorSidePx: floor.sidePx, sameAnchors: thresholds.anchorsOff !== undefined });
+  const networks = await networksOf(store, model, { floorSidePx: floor.sidePx, sameAnchors: thresholds.anchorsOff !== undefined, along: alongOf(governor, model.manifest), slicer });
   const path = pointFilePath(networks[0]!, format, settings);
   const file = await readPointFile(path);
   const accuracy = file?.accuracy ?? null;
@@ -96,6 +100,18 @@ export function targetOf({ target }: GovernorDefinition): Target {
   const parsed = parseTarget(target);
   if (parsed) return parsed;
   throw new AppError('ERR_CONFIG_INVALID', `governor.target: expected a latency or a rate but found '${target}'`, { fix: 'Write 25ms or 20fps.' });
+}
+
+/** What points of a model differ in. @throws AppError `ERR_CONFIG_INVALID` where it has no ratios and they are asked for */
+export function alongOf({ along }: GovernorDefinition, { id, elastic }: ModelManifest): Along {
+  if (along === undefined) return elastic ? 'both' : 'sizes';
+  if (along === 'sizes' || elastic) return along;
+  throw new AppError('ERR_CONFIG_INVALID', `governor.along: ${along}: ${id} is not elastic and has no ratios`, { fix: 'Leave it out, or use an elastic model; lynceus models list shows which are.' });
+}
+
+/** What cuts the ratios of a model, where a governor wants them. @throws AppError as `alongOf`; ERR_MODEL_CORRUPT, ERR_MODEL_ELASTIC */
+export async function slicerFor(governor: GovernorDefinition, model: InstalledModel): Promise<ElasticSlicer | undefined> {
+  return alongOf(governor, model.manifest) === 'sizes' ? undefined : ElasticSlicer.start(model);
 }
 
 interface Floor {
@@ -147,10 +163,10 @@ function withThreads(settings: WorkerSettings, threads: number): WorkerSettings 
 
 /** One for each rhythm: they share the network. */
 function pointsOf(network: Network, detectMs: number, { governor, settings, format, thresholds, emulatedSpeed }: GovernedMaking): OperatingPoint[] {
-  const { manifest, preparedPath } = network;
+  const { manifest, load } = network;
   const shared: PointNetwork = {
     prepare: async () => {
-      const service = await DetectorService.start({ manifest, modelPath: preparedPath, frameSize: format.size, emulatedSpeed, ...settings });
+      const service = await DetectorService.start({ ...(await load()), manifest, frameSize: format.size, emulatedSpeed, ...settings });
       try {
         await warm(service, format, thresholds);
       } catch (error) {

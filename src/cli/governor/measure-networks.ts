@@ -48,7 +48,7 @@ async function measureByTurns(networks: readonly Network[], format: FrameFormat,
   const timesMs = networks.map((): number[] => []);
   const frame = noiseFrame(format);
   try {
-    for (const { manifest, preparedPath } of networks) services.push(await DetectorService.start({ manifest, modelPath: preparedPath, frameSize: format.size, ...settings }));
+    for (const { manifest, load } of networks) services.push(await DetectorService.start({ ...(await load()), manifest, frameSize: format.size, ...settings }));
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [i, service] of services.entries()) {
         await setTimeout(PAUSE_MS);

@@ -1,9 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import type { GovernorDefinition } from '../../config/stream-definition.js';
+import { assert } from '../../core/assert.js';
 import { AppError } from '../../core/errors.js';
 import type { ModelManifest } from '../../core/manifest.js';
 import type { Size } from '../../core/size.js';
 import { anchorCountOf } from '../../detector/anchor-mask.js';
-import type { PointFacts } from '../../governor/ladder.js';
+import { type PointFacts, widthWorth } from '../../governor/ladder.js';
+import type { ModelFile } from '../../inference/create-session.js';
+import type { ElasticSlicer } from '../../model-store/elastic-slicer.js';
 import type { InstalledModel, ModelStore } from '../../model-store/store.js';
 import { precisionOf } from '../../picker/variants.js';
 
@@ -15,41 +19,65 @@ const LEAST_SCALE = 0.375;
 const LEAST_PIXEL_RATIO = 1.05;
 
 /** A way to run a model: a relative of it at a size. */
-export interface Network extends Pick<PointFacts, 'pixelShare' | 'precision' | 'isPruned'> {
+export interface Network extends Pick<PointFacts, 'pixelShare' | 'precision' | 'isPruned' | 'widthWorth'> {
   /** Name of its points. */
   readonly name: string;
   readonly model: string;
   readonly sha256: string;
   readonly manifest: ModelManifest;
-  readonly preparedPath: string;
+  /** Its prepared network; what is cut out of an elastic model is cut out anew each time, since nobody keeps it. */
+  readonly load: () => Promise<ModelFile>;
 }
+
+/** See `governor.along` of a stream definition. */
+export type Along = NonNullable<GovernorDefinition['along']>;
 
 export interface NetworkOptions {
   /** Longer side of the smallest input, pixels; three eighths of the model's own where absent. */
   readonly floorSidePx: number | undefined;
+  /** What networks differ in. */
+  readonly along: Along;
+  /** Cuts the ratios of an elastic model; not asked where `along` is sizes. */
+  readonly slicer: ElasticSlicer | undefined;
   /** Only networks with the model's own anchors: a choice among them holds for no others. */
   readonly sameAnchors: boolean;
 }
 
 /**
  * All networks that a governed stream of a model may run, its own first: the model and what was made of it (8-bit, fewer anchors), each at
- * several sizes. Sizes that a network can't work at are left out.
+ * several sizes, and the narrower widths of an elastic model at the same sizes. Sizes that a network can't work at are left out.
  */
 export async function networksOf(store: Pick<ModelStore, 'list' | 'resolve' | 'resized'>, model: InstalledModel, options: NetworkOptions): Promise<Network[]> {
   const networks: Network[] = [];
-  const own = model.manifest.input;
-  for (const relative of [model, ...(await relativesOf(store, model, options))]) {
-    const precision = precisionOf(await readFile(relative.modelPath));
-    const isPruned = anchorCountOf(relative.manifest) < anchorCountOf(model.manifest);
-    for (const size of sizesOf(own, options.floorSidePx)) {
+  const sizes = options.along === 'ratios' ? [model.manifest.input] : sizesOf(model.manifest.input, options.floorSidePx);
+  for (const relative of [model, ...(options.along === 'ratios' ? [] : await relativesOf(store, model, options))]) {
+    const facts = { precision: precisionOf(await readFile(relative.modelPath)), isPruned: anchorCountOf(relative.manifest) < anchorCountOf(model.manifest), widthWorth: 1 };
+    for (const size of sizes) {
       const sized = await sizedOrNone(store, relative, size);
       if (!sized) continue;
-      const { id, sha256 } = relative.manifest;
-      const isOwn = size.width === own.width && size.height === own.height;
-      networks.push({ ...sized, model: id, sha256, name: isOwn ? id : `${id}-${size.width}x${size.height}`, precision, isPruned, pixelShare: (size.width * size.height) / (own.width * own.height) });
+      const { manifest, preparedPath } = sized;
+      networks.push({ ...facts, ...atSize(relative.manifest, size, model.manifest.input), manifest, load: () => Promise.resolve({ modelPath: preparedPath }) });
+      // At a size that the whole network can work at all of its widths can.
+      if (relative === model && options.along !== 'sizes') networks.push(...narrowerThan(options.slicer, size, model.manifest.input, facts));
     }
   }
   return networks;
+}
+
+/** Name, sum and size of a network, beside the model's own size. */
+function atSize({ id, sha256 }: ModelManifest, size: Size, own: Size): Pick<Network, 'name' | 'model' | 'sha256' | 'pixelShare'> {
+  const isOwn = size.width === own.width && size.height === own.height;
+  return { model: id, sha256, name: isOwn ? id : `${id}-${size.width}x${size.height}`, pixelShare: pixelsOf(size) / pixelsOf(own) };
+}
+
+/** The widths below the whole one. */
+function narrowerThan(slicer: ElasticSlicer | undefined, size: Size, own: Size, facts: Pick<Network, 'precision' | 'isPruned'>): Network[] {
+  assert(slicer, 'what is moved along ratios has a slicer');
+  const [dense, ...narrower] = slicer.ratios;
+  return narrower.map((ratio) => {
+    const manifest = slicer.manifestOf(ratio, size);
+    return { ...facts, ...atSize(manifest, size, own), manifest, widthWorth: widthWorth(ratio, dense!), load: () => slicer.slice(ratio.name, size) };
+  });
 }
 
 /** Sizes from a model's own down, one side and the other by turns: each costs a little less than the one before. */

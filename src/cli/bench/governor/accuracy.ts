@@ -5,6 +5,7 @@ import type { FrameFormat } from '../../../core/frame.js';
 import type { FittedPicture } from '../../../core/picture-set.js';
 import { planScaling, scaleFit, scaleFrame } from '../../../detector/scale-frame.js';
 import type { CocoDataset } from '../../../evaluation/coco-dataset.js';
+import type { ModelFile } from '../../../inference/create-session.js';
 import { evaluateMap50 } from '../../../evaluation/map50.js';
 import type { PointAccuracy } from '../../governor/point-file.js';
 import type { Network } from '../../governor/networks.js';
@@ -38,11 +39,16 @@ export async function scoreNetworks(networks: readonly Network[], { input, data 
       scaleFrame(pixels, scaling, out);
       return { ...frame, fit: scaleFit(fit, scaling), pixels: out };
     });
-    const results = await detectPrepared(network.manifest, await readFile(network.preparedPath), scaled, truth.categories);
+    const results = await detectPrepared(network.manifest, await bytesOf(await network.load()), scaled, truth.categories);
     ap50[network.name] = evaluateMap50(truth, results).map50 ?? 0;
     onProgress((i + 1) / networks.length);
   }
   return { data, ap50 };
+}
+
+async function bytesOf({ modelPath, modelBytes }: ModelFile): Promise<Uint8Array> {
+  // A copy: the runtime refuses shared memory.
+  return modelPath === undefined ? new Uint8Array(modelBytes) : readFile(modelPath);
 }
 
 /** Evenly spread over the part of the video that has ground truth. */

@@ -1,13 +1,14 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { writeFile } from 'node:fs/promises';
-import type { StreamDefinition } from '../../../config/stream-definition.js';
+import type { GovernorDefinition, StreamDefinition } from '../../../config/stream-definition.js';
 import { AppError } from '../../../core/errors.js';
 import { frameMsOf } from '../../../governor/ladder.js';
 import type { OperatingPoint } from '../../../governor/operating-point.js';
 import { type Target, targetText } from '../../../governor/target.js';
 import { emulateSpeed, type SpeedMethod } from '../../../study/emulate-speed.js';
 import { definitionOf } from '../../definitions.js';
-import { type GovernedMaking, makePoints, type Points, sumsAndTimes, targetOf } from '../../governor/make-governed.js';
+import { type GovernedMaking, makePoints, type Points, slicerFor, sumsAndTimes, targetOf } from '../../governor/make-governed.js';
+import type { Along } from '../../governor/networks.js';
 import { writePointFile } from '../../governor/point-file.js';
 import { createLog } from '../../log.js';
 import { openStore } from '../../models.js';
@@ -29,6 +30,7 @@ export interface GovernorBenchOptions {
   readonly model: string;
   readonly cores: number;
   readonly floor?: number;
+  readonly along?: Along;
   readonly gt?: string;
   readonly out?: string;
   readonly json?: boolean;
@@ -39,7 +41,7 @@ export async function benchGovernor(video: string, options: GovernorBenchOptions
   const definition = await definitionOf(video, { model: options.model, loop: true, realtime: true });
   if (definition.source.kind !== 'file') throw new AppError('ERR_USAGE', `${video}: bench takes a video file`);
   const target = targetOf({ target: options.governor });
-  const governor = { target: options.governor, ...(options.floor === undefined ? {} : { floor: options.floor }) };
+  const governor: GovernorDefinition = { target: options.governor, floor: options.floor, along: options.along };
   const truth = options.gt === undefined ? undefined : await openTruth(video, options.gt);
   const emulation = await emulateSpeed(options.emulate);
   const segments = speedSchedule(options.speeds, options.segmentS * 1e3);
@@ -79,10 +81,20 @@ type Truth = Awaited<ReturnType<typeof openTruth>>;
 async function preparePoints(options: GovernorBenchOptions, governor: GovernedMaking['governor'], truth: Truth | undefined, onProgress: (share: number, doing: string) => void): Promise<Points> {
   const store = openStore();
   const model = await store.resolve(options.model);
+  const slicer = await slicerFor(governor, model);
+  try {
+    return await measurePoints({ governor, store, model, slicer }, options, truth, onProgress);
+  } finally {
+    await slicer?.close();
+  }
+}
+
+type Measured = Pick<GovernedMaking, 'governor' | 'store' | 'model' | 'slicer'>;
+
+async function measurePoints(measured: Measured, options: GovernorBenchOptions, truth: Truth | undefined, onProgress: (share: number, doing: string) => void): Promise<Points> {
+  const { model } = measured;
   const making: GovernedMaking = {
-    governor,
-    store,
-    model,
+    ...measured,
     format: formatOf(model),
     settings: { mode: 'latency', cores: options.cores, prefetch: false },
     thresholds: { ...model.manifest.defaults, maxDetections: 100, multiLabel: false },
@@ -90,10 +102,10 @@ async function preparePoints(options: GovernorBenchOptions, governor: GovernedMa
     emulatedSpeed: undefined,
     log: createLog('warn'),
   };
-  const measured = await makePoints(making, (share) => onProgress(share / 2, 'times of points'));
-  if (!truth || (measured.accuracy?.data === truth.data && measured.networks.every(({ name }) => measured.accuracy?.ap50[name] !== undefined))) return measured;
-  const accuracy = await scoreNetworks(measured.networks, truth, (share) => onProgress(0.5 + share / 2, 'accuracy of points'));
-  const { path, threads, networks, timesMs } = measured;
+  const points = await makePoints(making, (share) => onProgress(share / 2, 'times of points'));
+  if (!truth || (points.accuracy?.data === truth.data && points.networks.every(({ name }) => points.accuracy?.ap50[name] !== undefined))) return points;
+  const accuracy = await scoreNetworks(points.networks, truth, (share) => onProgress(0.5 + share / 2, 'accuracy of points'));
+  const { path, threads, networks, timesMs } = points;
   await writePointFile(path, { threads, detectMs: sumsAndTimes(networks, timesMs), accuracy });
   return makePoints(making);
 }
@@ -129,7 +141,7 @@ function figuresOf({ options, target, segments, blocks, points, emulation, loadB
     accuracyData: points.accuracy?.data ?? null,
     loadBefore,
     loadAfter: loadavg()[0]!,
-    command: `lynceus bench ${video} --model ${options.model} --governor ${options.governor} --speeds ${options.speeds.join(',')} --emulate ${options.emulate} --cores ${options.cores}`,
+    command: `lynceus bench ${video} --model ${options.model} --governor ${options.governor} --speeds ${options.speeds.join(',')} --emulate ${options.emulate}${options.along ? ` --along ${options.along}` : ''} --cores ${options.cores}`,
   };
 }
 

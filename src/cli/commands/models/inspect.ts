@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Assumption } from '../../../core/assumption.js';
 import { AppError } from '../../../core/errors.js';
-import type { ModelManifest } from '../../../core/manifest.js';
+import type { ElasticRatio, ModelManifest } from '../../../core/manifest.js';
 import { anchorText, assumptionsOf } from '../../../model-store/assumptions.js';
+import { ratiosOf } from '../../../model-store/elastic.js';
 import { selfCheck, SELF_CHECK_FILE, SELF_CHECK_STEP, type SelfCheckReport } from '../../../model-store/self-check.js';
 import type { ModelStore } from '../../../model-store/store.js';
 import { inspectModel, type ModelFacts } from '../../../onnx/inspect.js';
@@ -52,6 +53,7 @@ async function inspect(id: string, { json, selfCheck: pngPath, ...options }: Ins
     return;
   }
   const { manifest, onnx, folder } = await openModel(store, id, options);
+  const ratios = folder === undefined ? [] : await ratiosOf(folder, manifest);
   const facts = inspectModel(onnx);
   const macs = macsOf(onnx, manifest);
   const assumptions = assumptionsOf(manifest);
@@ -60,10 +62,10 @@ async function inspect(id: string, { json, selfCheck: pngPath, ...options }: Ins
   if (checked) await writeFile(pngPath!, checked.png);
   const report = checked?.report ?? keptReport(manifest);
   if (json) {
-    print(JSON.stringify({ manifest, facts: { ...facts, convolutionMacs: macs }, assumptions, selfCheck: report ?? null, guard }, null, 2));
+    print(JSON.stringify({ manifest, facts: { ...facts, convolutionMacs: macs }, ratios, assumptions, selfCheck: report ?? null, guard }, null, 2));
     return;
   }
-  print(`${bold(manifest.id)}\n${rowsText(factRows(manifest, facts, macs, folder, report, guard))}\n\n${assumptionText(assumptions)}`);
+  print(`${bold(manifest.id)}\n${rowsText([...factRows(manifest, facts, macs, folder, report, guard), ...ratioRows(ratios)])}\n\n${assumptionText(assumptions)}`);
   if (checked) saySelfCheck(checked.report, pngPath!);
 }
 
@@ -109,6 +111,11 @@ function factRows({ title, licence, input, head, labels, lineage, baseline, sha2
     ['guard', guardText(guard)],
     ['baseline', baseline ? `${baseline.dataset}: mAP50 ${baseline.map50 ?? '-'}, mAP50-95 ${baseline.map5095 ?? '-'}` : 'not measured'],
   ];
+}
+
+/** What each width of an elastic model costs, and what its trainer measured. */
+function ratioRows(ratios: readonly ElasticRatio[]): string[][] {
+  return ratios.map(({ name, macs, ap50 }) => [`ratio ${name}`, `${(macs / 1e6).toFixed(1)} M multiply-accumulates a picture${ap50 === undefined ? '' : `, AP50 ${ap50} (its trainer's figure)`}`]);
 }
 
 function anchorsKnown(head: ModelManifest['head']): string {

@@ -12,5 +12,5 @@ async function list({ json }: { json?: boolean }): Promise<void> {
     print(JSON.stringify(models, null, 2));
     return;
   }
-  print(textTable(['id', 'status', 'finds', 'guard', 'what'], models.map(({ id, status, occupancy, guardProfile, title }) => [id, status, occupancy ? 'space' : 'boxes', guardProfile ?? '-', title])));
+  print(textTable(['id', 'status', 'finds', 'widths', 'guard', 'what'], models.map(({ id, status, occupancy, ratios, guardProfile, title }) => [id, status, occupancy ? 'space' : 'boxes', ratios ? `${ratios.length} ratios` : '-', guardProfile ?? '-', title])));
 }

@@ -13,6 +13,7 @@ import { machine } from '../../bench/machine.js';
 import { openStore } from '../../models.js';
 import { anyPictures, searchAndVerify } from '../../picture-sets.js';
 import { bold, green, PhaseBars, print, say, textTable } from '../../terminal.js';
+import { derivedId, sayElastic } from './derived-model.js';
 
 /** Frames of a video or pictures of a folder that the recovery looks at. */
 const DISTILL_LIMIT = 400;
@@ -62,8 +63,9 @@ async function prune(id: string, options: PruneCommandOptions): Promise<void> {
   const store = openStore();
   const installed = await store.resolve(id);
   const { manifest } = installed;
-  const outId = options.outId ?? `${manifest.id}-anchors`;
+  const outId = options.outId ?? derivedId(manifest, 'anchors');
   if (!options.dryRun) await store.assertFree(outId);
+  sayElastic(manifest);
   const model: CandidateModel = { manifest, onnx: new Uint8Array(await readFile(installed.modelPath)) };
   const { search, verify } = await searchAndVerify(options.data, options.verify);
   const distill = options.distill === undefined ? undefined : await anyPictures(options.distill, DISTILL_LIMIT);

@@ -15,6 +15,7 @@ import { machine } from '../../bench/machine.js';
 import { openStore } from '../../models.js';
 import { anyPictures, searchAndVerify, type LabelledPictures } from '../../picture-sets.js';
 import { bold, green, PhaseBars, print, say, textTable } from '../../terminal.js';
+import { derivedId, sayElastic } from './derived-model.js';
 
 const COMPARED_SPARSITY = 0.5;
 /** What a search under --max-loss tries at most where nothing else was said. */
@@ -67,8 +68,9 @@ async function prune(id: string, options: PruneCommandOptions): Promise<void> {
   const store = openStore();
   const installed = await store.resolve(id);
   const { manifest } = installed;
-  const outId = options.outId ?? `${manifest.id}-pruned`;
+  const outId = options.outId ?? derivedId(manifest, 'pruned');
   if (!options.dryRun) await store.assertFree(outId);
+  sayElastic(manifest);
   const model: CandidateModel = { manifest, onnx: new Uint8Array(await readFile(installed.modelPath)) };
   const data = options.data === undefined ? undefined : await searchAndVerify(options.data, options.verify);
   const calibration = await calibrationSet(options, data?.search);

@@ -16,6 +16,7 @@ import { machine } from '../../bench/machine.js';
 import { openStore } from '../../models.js';
 import { anyPictures, searchAndVerify, type LabelledPictures } from '../../picture-sets.js';
 import { bold, green, isInteractive, print, progressBar, say, textTable, yellow, type Progress } from '../../terminal.js';
+import { derivedId, sayElastic } from './derived-model.js';
 
 const FRACTAL = 'fractal';
 const LAYERS_SHOWN = 12;
@@ -66,9 +67,10 @@ export function addQuantize(models: Command): void {
 async function quantize(id: string, options: QuantizeCommandOptions): Promise<void> {
   if (!(options.maxLoss >= 0)) throw new AppError('ERR_USAGE', '--max-loss wants points of mAP50, 0 or more');
   const store = openStore();
-  const outId = options.outId ?? `${id}-int8`;
   const { manifest, modelPath } = await store.resolve(id);
+  const outId = options.outId ?? derivedId(manifest, 'int8');
   await store.assertFree(outId);
+  sayElastic(manifest);
   const onnx = new Uint8Array(await readFile(modelPath));
   const format = frameFormatOf(manifest.input);
   const halves = options.data === undefined ? undefined : await readHalves(options.data, options.verify, format);
