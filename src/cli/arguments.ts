@@ -41,3 +41,10 @@ export function parseSize(text: string): Size {
   const width = parseInteger(match[1]!);
   return { width, height: match[2] ? parseInteger(match[2]) : width };
 }
+
+/** `person,car`: at least one name. */
+export function parseNames(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim()).filter(Boolean);
+  if (names.length === 0) throw new InvalidArgumentError('Expected a label.');
+  return names;
+}

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { CHEST_PLACEMENT, type PastePlacement, type Range } from '../attack/placement.js';
 import { AppError } from '../core/errors.js';
-import { parseInteger } from './arguments.js';
+import { parseInteger, parseNames } from './arguments.js';
 
 /** How patches are put into pictures, as a command line says it. */
 export interface PlacementOptions {
@@ -61,10 +61,4 @@ function parsePlace(text: string): readonly [number, number] {
   const [x, y, ...rest] = text.split(',').map(parseNumber);
   if (x === undefined || y === undefined || rest.length > 0) throw new InvalidArgumentError('Expected two shares such as 0.5,0.4.');
   return [x, y];
-}
-
-function parseNames(text: string): readonly string[] {
-  const names = text.split(',').map((name) => name.trim()).filter(Boolean);
-  if (names.length === 0) throw new InvalidArgumentError('Expected a label.');
-  return names;
 }

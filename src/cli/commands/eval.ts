@@ -1,30 +1,17 @@
-import { writeFile } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { AppError } from '../../core/errors.js';
-import type { Sink } from '../../core/sink.js';
-import type { StreamDefinition } from '../../config/stream-definition.js';
-import type { CocoResult } from '../../evaluation/coco-dataset.js';
-import { categoryIdsOfLabels, toCocoResults } from '../../evaluation/coco-results.js';
-import { evaluate, type EvaluationReport } from '../../evaluation/evaluate.js';
-import { readDataset } from '../../sources/dataset/read-dataset.js';
-import { parseFraction, parseInteger, parsePositive, parseSeconds } from '../arguments.js';
-import { toCocoDataset } from '../ground-truth.js';
+import { parseFraction, parseInteger, parseNames, parsePositive, parseSeconds } from '../arguments.js';
+import type { CocoEvalOptions } from '../coco/eval-coco.js';
 import { DEFAULT_MODEL } from '../definitions.js';
-import { createLog } from '../log.js';
-import { DEFAULT_OCCUPANCY_MODEL, openStore } from '../models.js';
-import { Pipeline } from '../pipeline.js';
+import { DEFAULT_OCCUPANCY_MODEL } from '../models.js';
 import { addPlacementOptions } from '../placement-options.js';
 import type { RobustnessOptions } from '../robustness/eval-robustness.js';
 import { parseLevel, parseRig } from '../stereo/stereo-options.js';
 import type { StereoEvalOptions } from '../stereo/stereo-options.js';
 import type { TrackingEvalOptions } from '../tracking/eval-tracking.js';
-import { print, progressBar, textTable } from '../terminal.js';
 
 /** Low, so that the whole precision-recall curve is there: a higher one cuts its tail off. */
 const EVALUATION_CONFIDENCE = 0.001;
-/** COCO counts no more detections of a picture. */
-const COCO_MAX_DETECTIONS = 100;
 
 export function addEval(program: Command): void {
   const command = program
@@ -38,6 +25,9 @@ export function addEval(program: Command): void {
     .option('--best-class', 'one class a box, the best; otherwise every class over the threshold counts, as usual for COCO')
     .option('--results <file>', 'coco: write the detections there, in the format of COCO results (without --attack and --guard); mot: score the tracks in it, in the format of MOTChallenge')
     .option('--json', 'print JSON')
+    .optionsGroup('Boxes (--format coco):')
+    .option('--classes <names>', 'score these classes alone, commas between', parseNames)
+    .option('--against <id>', 'another model on the same pictures: what the first is better and worse by, with intervals of the difference')
     .optionsGroup('Tracks (--format mot):')
     .option('--drop <0..1>', 'also: what is left when so many frames are dropped at random (--seed)', parseFraction)
     .option('--low-share <0..1>', 'of the threshold: down to here boxes continue a track (0.4)', parseFraction)
@@ -70,7 +60,7 @@ export function addEval(program: Command): void {
   addPlacementOptions(command).action(evaluateWhatIsAsked);
 }
 
-type EvalOptions = RobustnessOptions & TrackingEvalOptions & Omit<StereoEvalOptions, 'model'> & { readonly format: 'coco' | 'mot' | 'stereo' };
+type EvalOptions = CocoEvalOptions & RobustnessOptions & TrackingEvalOptions & Omit<StereoEvalOptions, 'model'> & { readonly format: 'coco' | 'mot' | 'stereo' };
 
 async function evaluateWhatIsAsked(data: string, options: EvalOptions, command: Command): Promise<void> {
   if (options.format !== 'coco' && (options.attack !== undefined || options.guard !== undefined || options.pareto)) {
@@ -84,115 +74,10 @@ async function evaluateWhatIsAsked(data: string, options: EvalOptions, command: 
     const { evaluateTracking } = await import('../tracking/eval-tracking.js');
     return evaluateTracking(data, options);
   }
-  if (options.attack === undefined && options.guard === undefined && !options.pareto) return evaluateModel(data, options);
+  if (options.attack === undefined && options.guard === undefined && !options.pareto) {
+    const { evaluateCocoSet } = await import('../coco/eval-coco.js');
+    return evaluateCocoSet(data, options);
+  }
   const { evaluateRobustness } = await import('../robustness/eval-robustness.js');
   return evaluateRobustness(data, options);
-}
-
-async function evaluateModel(folder: string, options: RobustnessOptions): Promise<void> {
-  const dataset = await readDataset(resolve(folder));
-  const truth = toCocoDataset(dataset);
-  if (truth.annotations.length === 0) throw new AppError('ERR_DATASET_INVALID', `${folder} has pictures but no boxes to score against`, { fix: 'Give a folder with instances.json, gt/gt.txt or label files.' });
-  const collector = new Collector(truth.categories);
-  const definition: StreamDefinition = {
-    name: 'eval',
-    source: { kind: 'dataset', path: resolve(folder) },
-    stages: [
-      {
-        id: 'detect',
-        kind: 'detector.yolo',
-        options: {
-          model: options.model,
-          mode: 'throughput',
-          confidenceThreshold: options.confidence,
-          maxDetections: COCO_MAX_DETECTIONS,
-          multiLabel: !options.bestClass,
-          ...(options.iou === undefined ? {} : { iouThreshold: options.iou }),
-        },
-      },
-    ],
-  };
-  const pipeline = await Pipeline.prepare([definition], { store: openStore(), log: createLog(), sinksFor: () => [collector] });
-  const progress = progressBar(`eval ${options.model}`, dataset.images.length);
-  collector.onFrame = (seen) => progress.update(seen);
-  try {
-    await pipeline.start();
-    collector.labels = pipeline.streams[0]!.labels;
-    await pipeline.streams[0]!.done;
-  } finally {
-    progress.stop();
-    await pipeline.close();
-  }
-  if (collector.matchedLabels === 0) throw new AppError('ERR_DATASET_INVALID', `No label of ${options.model} is a category of the dataset`, { fix: `Its categories: ${truth.categories.map(({ name }) => name).join(', ')}.` });
-  const report = evaluate(collector.results, truth);
-  if (options.results) await writeFile(options.results, JSON.stringify(collector.results));
-  const stats = pipeline.streams[0]!.stats();
-  const failed = stats.dropped.reduce((sum, { count }) => sum + count, 0);
-  if (options.json) print(JSON.stringify({ dataset: basename(resolve(folder)), model: options.model, confidence: options.confidence, failed_images: failed, ...snakeCase(report) }, null, 2));
-  else print(forPeople(report, `${options.model} on ${basename(resolve(folder))}`, failed));
-}
-
-/** Keeps the detections of every picture, in the format of COCO's results. */
-class Collector implements Sink {
-  readonly kind = 'collector';
-  readonly results: CocoResult[] = [];
-  onFrame: (seen: number) => void = () => undefined;
-  readonly #categories: Parameters<typeof categoryIdsOfLabels>[1];
-  #categoryIds: readonly (number | undefined)[] = [];
-  #seen = 0;
-
-  constructor(categories: Parameters<typeof categoryIdsOfLabels>[1]) {
-    this.#categories = categories;
-  }
-
-  set labels(labels: readonly string[]) {
-    this.#categoryIds = categoryIdsOfLabels(labels, this.#categories);
-  }
-
-  get matchedLabels(): number {
-    return this.#categoryIds.filter((id) => id !== undefined).length;
-  }
-
-  deliver({ result: { frame, detections }, labels }: Parameters<Sink['deliver']>[0]): void {
-    if (this.#categoryIds.length === 0) this.labels = labels;
-    this.#seen += 1;
-    this.onFrame(this.#seen);
-    if (frame.image && detections) this.results.push(...toCocoResults(frame.image.id, detections, this.#categoryIds));
-  }
-
-  close(): void {
-    // Nothing is open.
-  }
-}
-
-function forPeople(report: EvaluationReport, title: string, failed: number): string {
-  const percent = (value: number | null) => (value === null ? '-' : (value * 100).toFixed(1));
-  const { intervals, bySize, recall } = report;
-  const between = (pair: { low: number; high: number } | null | undefined) => (pair ? `${percent(pair.low)} to ${percent(pair.high)}` : '');
-  const summary = textTable(
-    ['', '%', '95 % interval'],
-    [
-      ['mAP50', percent(report.map50), between(intervals?.map50)],
-      ['mAP50-95', percent(report.map5095), between(intervals?.map5095)],
-      ['mAP75', percent(report.map75), ''],
-      ['small', percent(bySize.small), ''],
-      ['medium', percent(bySize.medium), ''],
-      ['large', percent(bySize.large), ''],
-      ['recall, 100 a picture', percent(recall.max100), ''],
-    ],
-  );
-  const classes = report.perClass.filter(({ objects }) => objects > 0).sort((a, b) => b.objects - a.objects);
-  const byClass = textTable(['class', 'objects', 'AP50', 'AP50-95'], classes.map(({ label, objects, ap50, ap5095 }) => [label, String(objects), percent(ap50), percent(ap5095)]));
-  const images = `${report.images} pictures, ${report.objects} objects, ${report.detections} detections${failed ? `, ${failed} pictures could not be read` : ''}`;
-  return `${title}: ${images}\n\n${summary}\n\n${byClass}`;
-}
-
-/** Keys of JSON output are snake_case throughout. */
-function snakeCase(value: unknown): Record<string, unknown> {
-  const convert = (inner: unknown): unknown => {
-    if (Array.isArray(inner)) return inner.map(convert);
-    if (inner === null || typeof inner !== 'object') return inner;
-    return Object.fromEntries(Object.entries(inner).map(([key, item]) => [key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), convert(item)]));
-  };
-  return convert(value) as Record<string, unknown>;
 }
