@@ -87,8 +87,8 @@ export function previewSize(frame: Pick<Frame, 'sourceSize' | 'format'>): Size {
   return { width: Math.max(1, Math.round(sourceSize.width * scale)), height: Math.max(1, Math.round(sourceSize.height * scale)) };
 }
 
-/** The frame's picture as JPEG of `size`. The frame must be held meanwhile. */
-export async function encodeJpeg(frame: Frame, size: Size): Promise<Buffer> {
+/** The frame's picture as JPEG of `size`. The frame must be held meanwhile. @param quality 1 to 100 */
+export async function encodeJpeg(frame: Frame, size: Size, quality: number = JPEG_QUALITY): Promise<Buffer> {
   const { width, height } = frame.format.size;
   const { pixels } = frame;
   const plane = (index: number): Buffer => Buffer.from(pixels.buffer, pixels.byteOffset + index * width * height, width * height);
@@ -101,7 +101,7 @@ export async function encodeJpeg(frame: Frame, size: Size): Promise<Buffer> {
   return createSharp(rgb, { raw: { width, height, channels: 3 } })
     .extract({ left: frame.fit.padX, top: frame.fit.padY, width: content.width, height: content.height })
     .resize(size.width, size.height, { fit: 'fill', kernel: 'linear' })
-    .jpeg({ quality: JPEG_QUALITY })
+    .jpeg({ quality })
     .toBuffer();
 }
 

@@ -21,12 +21,15 @@ import { parseDurationMs, parseInteger } from '../arguments.js';
 import { createLog } from '../log.js';
 import { openStore } from '../models.js';
 import { Pipeline } from '../pipeline.js';
+import { RecordingSink } from '../recording-sink.js';
 import { Shutdown } from '../shutdown.js';
 import { summaryText } from '../summary.js';
 import { bold, cyan, dim, print, type Progress, progressBar, say } from '../terminal.js';
 import { VERSION } from '../version.js';
 
 const DEFAULT_PORT = 7272;
+/** Neighbours of a video teach little: a thousand pictures are half an hour. */
+const DEFAULT_RECORD_EVERY_MS = 2000;
 
 interface RunOptions {
   model?: string;
@@ -38,6 +41,8 @@ interface RunOptions {
   token?: string;
   allowOrigin?: string[];
   out?: string;
+  record?: string;
+  recordEvery: number;
   trace?: string;
   breach?: number;
   breachDir: string;
@@ -65,6 +70,8 @@ export function addRun(program: Command): void {
     .option('--allow-origin <origin...>', 'web pages from these origins may connect')
     .option('--no-server', 'run without viewer, WebSocket and HTTP')
     .option('--out <file>', 'write results as NDJSON; - is standard output')
+    .option('--record <folder>', 'keep pictures and what was found in them, to make a detector for this camera (models/lab/detector)')
+    .option('--record-every <time>', 'time between two pictures: 500ms, 10s', parseDurationMs, DEFAULT_RECORD_EVERY_MS)
     .option('--trace <file>', 'write a Chrome trace, for Perfetto')
     .option('--breach <time>', 'write a trace of what happened when a frame takes longer than this: 100ms, 1s', parseDurationMs)
     .option('--breach-dir <folder>', 'where these traces go', 'breaches')
@@ -138,9 +145,10 @@ async function run(inputs: readonly string[], options: RunOptions): Promise<numb
   }
 }
 
-async function openOutputs({ out, trace }: RunOptions): Promise<Sink[]> {
+async function openOutputs({ out, record, recordEvery, trace }: RunOptions): Promise<Sink[]> {
   const sinks: Sink[] = [];
   if (out) sinks.push(new NdjsonSink(out === '-' ? TextOutput.toStdout() : await TextOutput.toFile(out)));
+  if (record) sinks.push(await RecordingSink.open(record, recordEvery));
   if (trace) sinks.push(new TraceSink(await TextOutput.toFile(trace)));
   return sinks;
 }
