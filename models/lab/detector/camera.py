@@ -20,6 +20,8 @@ from sets import SetError, read_set
 from teaching import own_lynceus
 
 HERE = Path(__file__).resolve().parent
+CALIBRATION = HERE / "data-lists" / "calibration.json"
+"""Of one view of each picture, so that is what teachers look at here."""
 FEW = 50
 """Pictures: with fewer there is nothing to learn or to judge by."""
 
@@ -49,10 +51,10 @@ def steps_of(options):
     teachers = [part for path in [*options.boxes, *boxes] for part in ("--teacher", path)]
     split = 1 - options.held_out
     packs = {"train": f"0:{split:g}", "held-out": f"{split:g}:1"}
-    steps = [Step(f"teach {model}", own("teach", "--set", options.frames, "--model", model, "--out", path, "--lynceus", shlex.join(lynceus))) for model, path in zip(options.teach, boxes)]
+    steps = [Step(f"teach {model}", own("teach", "--set", options.frames, "--model", model, "--views", "plain", "--out", path, "--lynceus", shlex.join(lynceus))) for model, path in zip(options.teach, boxes)]
     for name, part in packs.items():
         about = ("--name", f"{options.id} {name}", "--licence", "the owner's of the camera")
-        steps.append(Step(f"prepare {name}", own("prepare", "--set", options.frames, *teachers, "--part", part, *about, "--out", out / "packs" / name)))
+        steps.append(Step(f"prepare {name}", own("prepare", "--set", options.frames, *teachers, "--calibration", CALIBRATION, "--part", part, *about, "--out", out / "packs" / name)))
     for name in packs:
         steps.append(Step(f"dataset {name}", ["write_coco", name], lambda name=name: write_coco(read_pack(out / "packs" / name), out / "datasets" / name)))
     return [*steps, *training_steps(options, own), *model_steps(options)]
@@ -193,7 +195,7 @@ def check(options):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="camera", description="Makes a detector for one camera from its own pictures: teachers' boxes, training, anchors, INT8, report.")
     parser.add_argument("--frames", type=Path, required=True, metavar="FOLDER", help="pictures in the order that they were taken; boxes in COCO's format count where there are any")
-    parser.add_argument("--boxes", type=Path, action="append", default=[], metavar="RESULTS.ndjson", help="what lynceus run found in them; may be given again")
+    parser.add_argument("--boxes", type=Path, nargs="+", default=[], metavar="RESULTS.ndjson", help="what lynceus run found in them")
     parser.add_argument("--teach", nargs="*", default=["centernet-coco"], metavar="ID", help="models that look at the pictures again, closer (centernet-coco)")
     parser.add_argument("--also", nargs="*", default=[], metavar="PACK[:WEIGHT]", help="packs to train on beside, so that it doesn't forget what the camera seldom sees")
     parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="of train; without it the network begins from nothing, and needs hours")

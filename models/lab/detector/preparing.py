@@ -26,7 +26,7 @@ def prepare(options):
     with PackWriter(options.out, len(pictures.pictures), **about) as pack:
         for picture in pictures.pictures:
             pixels = load(picture)
-            seen = {name: [calibration.calibrated(box, options.curves.get(name)) for box in boxes_of(teacher, picture, pixels)] for name, teacher in teachers.items()}
+            seen = {name: [calibration.calibrated(box, options.curves.get(name)) for box in boxes_of(teacher, picture, pixels)] for name, teacher in teachers.items() if picture.file in teacher.seen}
             labels = combined(picture.boxes, picture.ignore, seen, options.rules, exhaustive, frozenset(map(CLASSES.index, options.doubt)))
             pack.add(picture.file, pixels, labels.boxes, labels.ignore)
             report.add(picture, seen, labels, options.rules)
@@ -39,9 +39,7 @@ def prepare(options):
 
 
 def boxes_of(teacher, picture, pixels):
-    """A teacher's boxes of one picture; none where it didn't say anything of it. @raises SetError where it saw another picture under that name"""
-    if picture.file not in teacher.seen:
-        return []
+    """A teacher's boxes of a picture that it looked at. @raises SetError where it saw another one under that name"""
     size, found = teacher.seen[picture.file]
     if size != pixels.shape[1::-1]:
         raise SetError(f"{teacher.name} saw {picture.file} as {size[0]} x {size[1]}, it is {pixels.shape[1]} x {pixels.shape[0]}")

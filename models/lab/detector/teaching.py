@@ -84,14 +84,14 @@ def merged(found):
 
     A box is joined to the surest one before it of the same label that it overlaps enough.
     """
-    groups = []
-    for box, label, score, view in sorted(found, key=lambda entry: -entry[2]):
-        group = next((group for group in groups if group[0][1] == label and iou([box], [group[0][0]])[0, 0] >= MERGE_IOU), None)
-        if group is None:
-            groups.append([(box, label, score, view)])
-        else:
-            group.append((box, label, score, view))
-    return [_mean(group) for group in groups]
+    found = sorted(found, key=lambda entry: -entry[2])
+    boxes = [box for box, _, _, _ in found]
+    same = iou(boxes, boxes) >= MERGE_IOU
+    groups = {}
+    for place, entry in enumerate(found):
+        first = next((other for other in groups if same[place, other] and found[other][1] == entry[1]), place)
+        groups.setdefault(first, []).append(entry)
+    return [_mean(group) for group in groups.values()]
 
 
 def _mean(group):

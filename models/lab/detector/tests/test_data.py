@@ -260,7 +260,7 @@ class Preparing(InFolder):
     def setUp(self):
         super().setUp()
         self.set = write_coco_set(self.root / "street", [(60, 40), (40, 40)], [(0, 3, [0, 0, 20, 20], {})], {3: "car"})
-        plain = write_boxes(self.root / "run.ndjson", [("images/00.png", (60, 40), [("car", 0.9, [1, 1, 19, 19]), ("person", 1.0, [30, 0, 10, 30]), ("cat", 0.9, [0, 0, 9, 9])])])
+        plain = write_boxes(self.root / "run.ndjson", [("images/00.png", (60, 40), [("car", 0.9, [1, 1, 19, 19]), ("person", 0.5, [30, 0, 10, 30]), ("cat", 0.9, [0, 0, 9, 9])])])
         other = write_boxes(self.root / "o.ndjson", [("images/01.png", (40, 40), [("motorbike", 0.3, [5, 5, 30, 30])])], model="other")
         self.teachers = ["--teacher", plain, "--teacher", other]
 
@@ -274,6 +274,12 @@ class Preparing(InFolder):
         self.assertRegex(out, r"labels from run \| 1 \| 0 \| 0 ")
         self.assertRegex(out, r"given boxes that run finds \| - \| - \| 100 % ")
         self.assertTrue((self.root / "pack.sheet.jpg").is_file())
+
+    def test_a_teacher_that_did_not_look_at_a_picture_says_nothing_against_another(self):
+        looked = write_boxes(self.root / "l.ndjson", [("images/00.png", (60, 40), [])], model="looked")
+        pack = self.root / "pack"
+        self.assertEqual(run(preparing.main, "--set", self.set, *self.teachers, "--teacher", looked, "--out", pack)[0], 0)
+        self.assertEqual([len(entry["boxes"]) for entry in packs.read_pack(pack).pictures], [1, 0])
 
     def test_the_same_again_is_the_same(self):
         for name in ("a", "b"):
@@ -311,6 +317,7 @@ class Preparing(InFolder):
     def test_the_lists_of_the_recipe(self):
         shippable, everything = (datalist.read_list(HERE.parent / "data-lists" / f"{name}.json", "sets") for name in ("shippable", "all"))
         self.assertTrue(all("CC BY" in entry.licence and entry.attribution for entry in shippable if not entry.is_validation))
+        self.assertEqual(set(calibration.read(camera.CALIBRATION)), set(shippable[0].teachers))
         self.assertEqual([entry for entry in everything if entry.name in {each.name for each in shippable}], shippable)
 
 
@@ -432,7 +439,7 @@ class Steps(InFolder):
         self.assertIn("has 3 pictures; expected at least 50", err)
 
     def test_all_steps_are_known_to_the_commands_that_they_call(self):
-        options = camera.parse(["--frames", str(self.root), "--out", str(self.root / "out"), "--lynceus", sys.executable])
+        options = camera.parse(["--frames", str(self.root), "--out", str(self.root / "out"), "--lynceus", sys.executable, "--boxes", "a.ndjson", "b.ndjson"])
         steps = {step.name: step for step in camera.steps_of(options)}
         self.assertEqual(list(steps), ["teach centernet-coco", "prepare train", "prepare held-out", "dataset train", "dataset held-out", "train", "export", "add", "prune anchors", "quantize", "report"])
         for name, parse in (("teach centernet-coco", teaching.parse), ("prepare train", preparing.parse)):
