@@ -12,6 +12,8 @@ import { placeLayers, type PlacedLayer, type PlacedLayers } from './elastic-laye
 const MACS_TOLERANCE = 0.1;
 /** Dense statistics of file and network, relative: both are float32, but may be folded in another order. */
 const STATISTICS_TOLERANCE = 1e-3;
+/** Of a normalization. */
+const SHIFT_INPUT = 2;
 /** ONNX's default. */
 const EPSILON = 1e-5;
 
@@ -62,7 +64,7 @@ export class ElasticModel {
     if (r === 0) return this.#base;
     const model = decodeModel(this.#base);
     const editor = new GraphEditor(model);
-    for (const layer of this.#placed.layers) foldStatistics(editor, layer, r);
+    foldStatistics(editor, this.#placed.layers, r);
     cutChannels(model, this.#placed.channels, this.#placed.idleGroups[r]!);
     return encodeModel(model);
   }
@@ -73,10 +75,17 @@ export function unknownRatio(name: string, ratios: readonly ElasticRatio[]): App
   return new AppError('ERR_MODEL_NOT_FOUND', `There is no ratio ${name}`, { fix: `Ratios of the model: ${ratios.map((ratio) => ratio.name).join(', ')}.` });
 }
 
-/** `relu(conv(x) * scale + shift)` with a convolution that has both inside. */
-function foldStatistics(editor: GraphEditor, { output, channels, scale, shift }: PlacedLayer, ratioIndex: number): void {
-  const norm = editor.producerOf(output)!;
-  const convolution = editor.producerOf(norm.input![0]!)!;
+/** `relu(conv(x) * scale + shift)` with convolutions that have both inside. All constants change in place and all nodes at once: indexes are made once. */
+function foldStatistics(editor: GraphEditor, layers: readonly PlacedLayer[], ratioIndex: number): void {
+  const norms = layers.map(({ output }) => editor.producerOf(output)!);
+  const convolutions = norms.map((norm) => editor.producerOf(norm.input![0]!)!);
+  for (const [i, layer] of layers.entries()) foldInto(editor, convolutions[i]!, norms[i]!, layer, ratioIndex);
+  // They take the names that channels are known by.
+  for (const [i, { output }] of layers.entries()) convolutions[i]!.output = [output];
+  editor.remove(...norms);
+}
+
+function foldInto(editor: GraphEditor, convolution: NodeProto, norm: NodeProto, { channels, scale, shift }: PlacedLayer, ratioIndex: number): void {
   const weight = editor.floats(convolution, 1);
   const oldBias = convolution.input![2] ? editor.floats(convolution, 2).data : undefined;
   const perFilter = weight.data.length / channels;
@@ -87,10 +96,8 @@ function foldStatistics(editor: GraphEditor, { output, channels, scale, shift }:
     for (let i = channel * perFilter; i < (channel + 1) * perFilter; i += 1) weight.data[i]! *= factor;
   }
   replaceFloats(editor, convolution, 1, weight.dims, weight.data);
-  editor.setFloats(convolution, 2, [channels], bias);
-  // It takes the name that the channels are known by.
-  convolution.output = [output];
-  editor.remove(norm);
+  replaceFloats(editor, norm, SHIFT_INPUT, [channels], bias);
+  convolution.input = [convolution.input![0]!, convolution.input![1]!, norm.input![SHIFT_INPUT]!];
 }
 
 /** The network's own statistics are those of its dense ratio: else a file of another network would pass where the names are the same. */

@@ -46,6 +46,7 @@ class ChannelCutter {
   readonly #editor: GraphEditor;
   readonly #channels: ChannelGraph;
   readonly #removed: ReadonlySet<number>;
+  readonly #keptOf = new Map<string, readonly number[]>();
 
   constructor(editor: GraphEditor, channels: ChannelGraph, removed: ReadonlySet<number>) {
     this.#editor = editor;
@@ -163,11 +164,15 @@ class ChannelCutter {
   }
 
   #isNarrower(tensor: string): boolean {
-    return this.#channels.groupsOf(tensor)?.some((group) => this.#removed.has(group)) ?? false;
+    const kept = this.#kept(tensor);
+    return kept !== undefined && kept.length < this.#channels.groupsOf(tensor)!.length;
   }
 
   /** Places of the channels that stay. */
-  #kept(tensor: string): number[] | undefined {
-    return this.#channels.groupsOf(tensor)?.flatMap((group, channel) => (this.#removed.has(group) ? [] : [channel]));
+  #kept(tensor: string): readonly number[] | undefined {
+    const groups = this.#channels.groupsOf(tensor);
+    let kept = this.#keptOf.get(tensor);
+    if (groups && !kept) this.#keptOf.set(tensor, (kept = groups.flatMap((group, channel) => (this.#removed.has(group) ? [] : [channel]))));
+    return kept;
   }
 }
