@@ -65,7 +65,8 @@ def training_steps(options, own):
     data = [out / "packs" / "train", *options.also]
     begin = ["--begin-with", options.begin_with] if options.begin_with else []
     trained = own("train", "--data", *data, "--validate", out / "packs" / "held-out", "--out", out / "run", "--hours", f"{options.hours:g}", "--seed", options.seed, *begin)
-    exported = own("export", "--checkpoint", out / "run" / "last.pt", "--out", out / "onnx", "--id", options.id)
+    # Not in half precision: what prunes and quantizes wants weights as they are.
+    exported = own("export", "--checkpoint", out / "run" / "last.pt", "--out", out / "onnx", "--id", options.id, "--float32")
     return [Step("train", trained, continues=out / "run" / "last.pt"), Step("export", exported)]
 
 
@@ -73,7 +74,7 @@ def model_steps(options):
     """Of lynceus. What can be left out keeps its id in the report only where it was made."""
     out, lynceus, model = options.out, options.lynceus, options.id
     data, judged = str(out / "datasets" / "train"), str(out / "datasets" / "held-out")
-    replaced = Step("add", [*lynceus, "models", "add", str(out / "onnx"), "--id", model])
+    replaced = Step("add", [*lynceus, "models", "add", str(out / "onnx"), "--id", model, "--test-image", str(out / "datasets" / "held-out" / "images" / "000001.png")])
     pruned = [*lynceus, "models", "prune-anchors", model, "--data", data, "--verify", judged, "--out-id", f"{model}-anchors"]
     quantized = lambda parent: [*lynceus, "models", "quantize", parent, "--calibrate", data, "--data", data, "--verify", judged, "--out-id", f"{model}-int8"]
     return [
