@@ -48,10 +48,9 @@ SLACK = 1.04
 GOLDEN = (5**0.5 - 1) / 2
 TRIES = 200_000
 
-CALM_ALWAYS = True
 WARM_SHARE = 0.1
 LEAST_BOXES = 40
-"""A class of a pack with fewer true boxes says more about luck than about a network."""
+"""A class of a pack with fewer given boxes says more about luck, or about teachers, than about a network."""
 CALIBRATION_FRAMES = 8
 ABOUT = "blocks.json"
 
@@ -119,7 +118,7 @@ def sampled(block, sample, seed, own_anchors):
 
 
 class ShortRun(training.Run):
-    """The recipe: pictures of one small size, a fixed count of steps."""
+    """The recipe: pictures of one small size, near to what cameras see from the first step on, a fixed count of steps."""
 
     def __init__(self, options, plan):
         self.given_plan = plan
@@ -133,8 +132,7 @@ class ShortRun(training.Run):
         return self.options.rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * self.progress())))
 
     def batch(self):
-        calm = CALM_ALWAYS or self.progress() >= training.CALM_FROM
-        pictures, targets = augment.batch(self.mixture, self.options.side, self.options.batch, self.options.seed, self.step, (0, 1), calm)
+        pictures, targets = augment.batch(self.mixture, self.options.side, self.options.batch, self.options.seed, self.step, calm=True)
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(targets).float()
 
 
@@ -148,8 +146,8 @@ def learn(plan, options, on_step=lambda: None):
 
 
 def scored_classes(pack):
-    """Classes with boxes enough to tell networks apart."""
-    counts = np.bincount([box[4] for entry in pack.pictures for box in entry["boxes"]], minlength=len(CLASSES))
+    """Classes with given boxes enough to tell networks apart."""
+    counts = np.bincount([box[4] for entry in pack.pictures for box in entry["boxes"] if box[5] == 1], minlength=len(CLASSES))
     return [name for name, count in zip(CLASSES, counts) if count >= LEAST_BOXES]
 
 
@@ -260,7 +258,7 @@ def compare(options):
     rows = begin(options)
     packs, validation = training.weighed_packs(options.data)[0], [read_pack(name) for name in options.validate]
     if not any(scored_classes(pack) for pack in validation):
-        raise PackError(f"no pack to validate has {LEAST_BOXES} boxes of a class")
+        raise PackError(f"no pack to validate has {LEAST_BOXES} given boxes of a class")
     own_anchors = tuple(tuple((w * options.side / anchors.SIDE, h * options.side / anchors.SIDE) for w, h in own) for own in anchors.tuned(anchors.sizes_in(packs)))
     write_calibration(packs, options.side, options.seed, options.out / "calibration.bin")
     known = {row["network"] for row in rows}
@@ -341,13 +339,13 @@ def latency_columns(times):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="compare-blocks", description="Compares building blocks of the detector's backbone by random networks of each.")
     parser.add_argument("--data", nargs="+", metavar="PACK", help="packs to train on")
-    parser.add_argument("--validate", nargs="+", metavar="PACK", help=f"packs with human boxes to score by, those of their classes with {LEAST_BOXES} boxes or more")
+    parser.add_argument("--validate", nargs="+", metavar="PACK", help=f"packs with human boxes to score by, those of their classes with {LEAST_BOXES} given boxes or more")
     parser.add_argument("--out", type=Path, metavar="DIR", help="networks, trained.csv, latency.json, blocks.csv, blocks.json")
     parser.add_argument("--samples", type=int, default=8, help="networks of each block (8); more may be asked for later, with --resume")
-    parser.add_argument("--steps", type=int, default=500, help="of training, for each (500)")
+    parser.add_argument("--steps", type=int, default=700, help="of training, for each (700)")
     parser.add_argument("--side", type=int, default=160, choices=(96, 128, 160, 192, 224, 256, 320), help="of pictures (160)")
-    parser.add_argument("--batch", type=int, default=16, help="pictures a step (16)")
-    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate (0.003)")
+    parser.add_argument("--batch", type=int, default=8, help="pictures a step (8)")
+    parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate (0.004)")
     parser.add_argument("--seed", type=int, default=1, help="of networks, weights and pictures (1)")
     parser.add_argument("--blocks", nargs="+", choices=sorted(BLOCKS), default=list(BLOCKS), help="(all)")
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in convolutions")

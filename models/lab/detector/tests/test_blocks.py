@@ -314,7 +314,7 @@ class Comparison(Temporary):
         self.validation = people(self.folder / "few", 3)
         status, told = self.compare("--samples", 1)
         self.assertEqual(status, 2)
-        self.assertIn("40 boxes", told)
+        self.assertIn("40 given boxes", told)
         self.assertFalse((self.folder / "out" / "trained.csv").exists())
 
     def test_times_want_networks(self):
