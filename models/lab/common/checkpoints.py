@@ -16,17 +16,18 @@ def save(path, state):
 class Average:
     """Exponential running average of weights and of what normalisation has seen; the validation curve of single steps dips."""
 
-    def __init__(self, net, decay):
+    def __init__(self, net, decay, is_copied=lambda name: False):
+        """@param is_copied whether a buffer of this name is taken as it is, as those that aren't floats are"""
         self.net = copy.deepcopy(net).eval()
-        self.decay = decay
+        self.decay, self.is_copied = decay, is_copied
         self.steps = 0
 
     @torch.no_grad()
     def update(self, net):
         self.steps += 1
         keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for mean, now in zip(self.net.state_dict().values(), net.state_dict().values()):
-            if mean.dtype.is_floating_point:
+        for (name, mean), now in zip(self.net.state_dict().items(), net.state_dict().values()):
+            if mean.dtype.is_floating_point and not self.is_copied(name):
                 mean.mul_(keep).add_(now, alpha=1 - keep)
             else:
                 mean.copy_(now)

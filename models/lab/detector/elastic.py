@@ -92,6 +92,9 @@ def teaching_loss(maps, taught, classes=len(CLASSES)):
 
 
 class ElasticRun(training.Run):
+    is_settled = False
+    """Whether channels were chosen by the masks as they stay."""
+
     def make_net(self, packs):
         dense = training.load_net(self.options.begin_with)
         if self.options.anchors:
@@ -100,14 +103,15 @@ class ElasticRun(training.Run):
 
     def backward(self, pictures, targets):
         learns = self.progress() < MASKS_UNTIL
-        if learns and self.step % CHOOSE_EVERY == 1:
+        if (learns and self.step % CHOOSE_EVERY == 1) or not (learns or self.is_settled):
             self.net.choose()
+            self.is_settled = not learns
         self.net.at(0).probe(learns)
         maps = self.maps(pictures)
         losses = training.boxes.detection_loss(maps, targets, self.plan.anchors, len(CLASSES))
         sum(losses).backward()
         if learns:
-            self.net.learn_masks()
+            self.net.learn_masks(self.team.mean)
         self.net.probe(False)
         taught = [each.detach() for each in maps]
         for ratio in self.narrow():

@@ -58,7 +58,26 @@ def graph_of(net):
         )
     model = onnx.load_from_string(file.getvalue())
     named_by_layer(model.graph)
+    fold_scales(model.graph)
     return model
+
+
+def fold_scales(graph):
+    """Scales of Resize nodes as one constant each: without folding the exporter joins them in the graph."""
+    by_output = {node.output[0]: node for node in graph.node}
+    folded = set()
+    for node in graph.node:
+        joined = by_output.get(node.input[2]) if node.op_type == "Resize" else None
+        if joined is None or joined.op_type != "Concat":
+            continue
+        parts = [by_output[name] for name in joined.input]
+        values = np.concatenate([numpy_helper.to_array(part.attribute[0].t) for part in parts])
+        graph.initializer.append(numpy_helper.from_array(values, f"{node.name}.scales"))
+        node.input[2] = f"{node.name}.scales"
+        folded |= {joined.output[0], *joined.input}
+    kept = [node for node in graph.node if node.output[0] not in folded]
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def named_by_layer(graph):

@@ -70,14 +70,16 @@ class ElasticDetector(nn.Module):
             norm.probe = torch.ones(norm.gates.shape[1], requires_grad=True) if on else None
 
     @torch.no_grad()
-    def learn_masks(self, keep=0.98):
-        """Masks follow the square of what the loss would change by, to first order, if a channel went (Molchanov et al. 2019); after a backward pass with `probe`."""
+    def learn_masks(self, mean=lambda values: values, keep=0.98):
+        """Masks follow the square of what the loss would change by, to first order, if a channel went (Molchanov et al. 2019); after a backward pass with `probe`.
+
+        @param mean of a vector over all processes of a run
+        """
         norms = self.norms()
-        for group, names in enumerate(self.groups):
-            change = sum(norms[name].probe.grad for name in names)
+        changes = [sum(norms[name].probe.grad for name in names) for names in self.groups]
+        changes = mean(torch.cat(changes)).split([len(change) for change in changes])
+        for group, change in enumerate(changes):
             self.mask(group).mul_(keep).add_(change**2, alpha=1 - keep)
-            for name in names:
-                norms[name].probe.grad = None
 
     @torch.no_grad()
     def choose(self):
@@ -139,6 +141,11 @@ class ElasticDetector(nn.Module):
         known = {key.replace(".norm.norms.0.", ".norm."): value for key, value in self.net.state_dict().items()}
         made.load_state_dict({key: known[key] for key in made.state_dict()})
         return made.eval()
+
+
+def is_choice(name):
+    """Whether a buffer says which channels work: an average of that means nothing."""
+    return name.endswith(".gates") or name.startswith("mask_")
 
 
 def units_of(net):

@@ -17,6 +17,7 @@ import anchors
 import augment
 import boxes
 import checkpoints
+import masks
 import memory
 import plots
 import scoring
@@ -132,7 +133,7 @@ class Run:
         torch.manual_seed(options.seed)
         self.net = self.make_net(packs).to(memory_format=torch.channels_last)
         self.plan = self.net.plan
-        self.average = checkpoints.Average(self.net, 0.9993)
+        self.average = checkpoints.Average(self.net, 0.9993, masks.is_choice)
         bent = [parameter for parameter in self.net.parameters() if parameter.ndim > 1]
         flat = [parameter for parameter in self.net.parameters() if parameter.ndim <= 1]
         self.optimizer = torch.optim.AdamW([{"params": bent, "weight_decay": 0.03}, {"params": flat, "weight_decay": 0.0}], options.rate, betas=(0.9, 0.99))

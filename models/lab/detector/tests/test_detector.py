@@ -241,8 +241,12 @@ class Masks(Temporary):
         self.assertEqual(set(made.history[-1]["ap50"]), {f"street at {share}%" for share in (100, 75, 50, 25)})
         means = [norm.norms[3].running_mean for norm in made.net.norms().values()]
         self.assertTrue(all((mean != 0).any() for mean in means))
+        for name, norm in made.average.net.norms().items():
+            self.assertTrue(torch.equal(norm.gates, made.net.norms()[name].gates), name)
         loaded = elastic.load_net(self.folder / "elastic" / "last.pt")
         self.assertEqual(loaded.macs(3), made.average.net.macs(3))
+        for group, names in enumerate(loaded.groups):
+            self.assertTrue(torch.equal(loaded.mask(group) >= loaded.thresholds(group)[2], loaded.norms()[names[0]].gates[2] > 0), names)
 
 
 class Bits(Temporary):
@@ -297,6 +301,7 @@ class Export(Temporary):
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         for own, given in zip(session.run(None, {"images": picture.numpy()}), net(picture)):
             np.testing.assert_allclose(own, given.detach().numpy(), rtol=1e-3, atol=1e-4)
+        self.assertNotIn("Constant", {node.op_type for node in model.graph.node})
         layers = {name for tensor in model.graph.initializer for name in [tensor.name] if name.endswith(".running_mean")}
         self.assertEqual(layers, {f"{name}.running_mean" for name in masks.units_of(net)})
 
