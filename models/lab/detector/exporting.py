@@ -119,8 +119,8 @@ def masks_of(net, scores=None):
     for group, names in enumerate(net.groups):
         for name in names:
             scale, shift = (torch.stack(each) for each in zip(*(folded(norm) for norm in norms[name].norms)))
-            parts = {"mask": net.mask(group), "threshold": net.thresholds(group), "scale": scale, "shift": shift}
-            tensors.update({f"{part}/{name}": value.numpy().astype(np.float32) for part, value in parts.items()})
+            tensors.update({f"mask/{name}": net.mask(group).numpy(), f"threshold/{name}": net.thresholds(group).numpy()})  # compared: exact
+            tensors.update({f"scale/{name}": scale.numpy().astype(np.float16), f"shift/{name}": shift.numpy().astype(np.float16)})
     ratios = [{"name": f"{share:.0%}".rstrip("%"), "macs": net.macs(ratio), **({"ap50": scores[ratio]} if scores else {})} for ratio, share in enumerate(net.ratios)]
     return safetensors.numpy.save(tensors, {"format": "lynceus-elastic/1", "ratios": json.dumps(ratios)})
 

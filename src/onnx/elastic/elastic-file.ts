@@ -41,7 +41,7 @@ export interface ElasticFile {
  * Reads and checks `elastic.safetensors`, as far as it can be checked without its network.
  *
  * @param fileName for messages only.
- * @throws AppError ERR_MODEL_CORRUPT where it is no safetensors file of float32, ERR_MODEL_ELASTIC where it holds something else
+ * @throws AppError ERR_MODEL_CORRUPT where it is no safetensors file, ERR_MODEL_ELASTIC where it holds something else
  */
 export function readElasticFile(bytes: Uint8Array, fileName: string): ElasticFile {
   const file = readSafetensors(bytes, fileName);

@@ -1,4 +1,5 @@
 import { AppError } from '../../core/errors.js';
+import { float16Value } from '../model-proto.js';
 
 /** Bytes of the length that a file begins with. */
 const LENGTH_BYTES = 8;
@@ -7,14 +8,17 @@ const MAX_FILE_BYTES = 256 * 2 ** 20;
 const MAX_TENSORS = 20_000;
 const MAX_DIMS = 8;
 const METADATA = '__metadata__';
+const BYTES_PER_VALUE = { F32: 4, F16: 2 } as const;
 
-/** float32, row-major. */
+type Dtype = keyof typeof BYTES_PER_VALUE;
+
+/** Row-major, in float32 whatever it is stored in. */
 export interface NamedTensor {
   readonly dims: readonly number[];
   readonly data: Float32Array;
 }
 
-/** What a safetensors file of float32 tensors holds. */
+/** What a safetensors file of tensors in full or half precision holds. */
 export interface Safetensors {
   readonly metadata: ReadonlyMap<string, string>;
   readonly tensors: ReadonlyMap<string, NamedTensor>;
@@ -24,6 +28,7 @@ export interface Safetensors {
 interface Entry {
   readonly name: string;
   readonly dims: readonly number[];
+  readonly dtype: Dtype;
   /** From the end of the header on, bytes. */
   readonly begin: number;
   readonly end: number;
@@ -31,7 +36,7 @@ interface Entry {
 
 /**
  * Reads a file in the layout of safetensors: 8 bytes with the length of the header (little-endian), the header as JSON, the data. Strict: tensors are float32
- * and lie one after the other without a gap, so that no byte is read twice or by nobody.
+ * or float16 and lie one after the other without a gap, so that no byte is read twice or by nobody.
  *
  * @param fileName for messages only.
  * @throws AppError ERR_MODEL_CORRUPT that says what is wrong and where
@@ -45,7 +50,7 @@ export function readSafetensors(bytes: Uint8Array, fileName: string): Safetensor
   checkLayout(entries, data.length, fileName);
   return {
     metadata: metadataOf(metadata, fileName),
-    tensors: new Map(entries.map(({ name, dims, begin, end }) => [name, { dims, data: floatsOf(data.subarray(begin, end)) }])),
+    tensors: new Map(entries.map(({ name, dims, dtype, begin, end }) => [name, { dims, data: floatsOf(data.subarray(begin, end), dtype) }])),
   };
 }
 
@@ -81,13 +86,13 @@ function metadataOf(value: unknown, fileName: string): Map<string, string> {
 
 function entryOf(name: string, value: unknown, fileName: string): Entry {
   const { dtype, shape, data_offsets: offsets } = isObject(value) ? value : {};
-  if (dtype !== 'F32') throw corrupt(fileName, `${name} has the dtype ${JSON.stringify(dtype)}, expected F32`);
+  if (dtype !== 'F32' && dtype !== 'F16') throw corrupt(fileName, `${name} has the dtype ${JSON.stringify(dtype)}, expected F32 or F16`);
   if (!isSizes(shape) || shape.length > MAX_DIMS) throw corrupt(fileName, `${name} has the shape ${JSON.stringify(shape)}, expected ${MAX_DIMS} sizes at most`);
   if (!isSizes(offsets) || offsets.length !== 2) throw corrupt(fileName, `${name} has the data_offsets ${JSON.stringify(offsets)}, expected where it begins and ends`);
   const [begin, end] = offsets as [number, number];
-  const bytes = shape.reduce((product, size) => product * size, Float32Array.BYTES_PER_ELEMENT);
+  const bytes = shape.reduce((product, size) => product * size, BYTES_PER_VALUE[dtype]);
   if (end - begin !== bytes) throw corrupt(fileName, `${name} has ${end - begin} bytes, its shape [${shape.join(', ')}] says ${bytes}`);
-  return { name, dims: shape, begin, end };
+  return { name, dims: shape, dtype, begin, end };
 }
 
 function checkLayout(entries: readonly Entry[], dataBytes: number, fileName: string): void {
@@ -102,8 +107,9 @@ function checkLayout(entries: readonly Entry[], dataBytes: number, fileName: str
 }
 
 /** A copy: the data of a file is aligned to nothing. */
-function floatsOf(bytes: Uint8Array): Float32Array {
-  return new Float32Array(new Uint8Array(bytes).buffer);
+function floatsOf(bytes: Uint8Array, dtype: Dtype): Float32Array {
+  const { buffer } = new Uint8Array(bytes);
+  return dtype === 'F32' ? new Float32Array(buffer) : Float32Array.from(new Uint16Array(buffer), float16Value);
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -23,6 +23,12 @@ describe('a safetensors file', () => {
     );
   });
 
+  test('may hold numbers of half precision', () => {
+    const halves = new Uint8Array(Uint16Array.of(0x3c00, 0xc100, 0x0001).buffer); // 1, -2.5, the least above 0
+    const { data } = readSafetensors(rawSafetensors(JSON.stringify({ a: { dtype: 'F16', shape: [3], data_offsets: [0, 6] } }), halves), 'x').tensors.get('a')!;
+    expect(data).toEqual(Float32Array.of(1, -2.5, 2 ** -24));
+  });
+
   test('may begin anywhere in memory', () => {
     const bytes = writeSafetensors({}, new Map([['a', { dims: [1], data: Float32Array.of(1.5) }]]));
     const shifted = new Uint8Array(bytes.length + 3);
@@ -41,7 +47,8 @@ describe('a safetensors file', () => {
     ['no UTF-8', rawSafetensors('{}', new Uint8Array(0)).with(8, 0xff), /is not JSON/],
     ['with overlapping tensors', file({ a: entry(0, 8), b: entry(4, 12) }, 12), /b begins at byte 4 of the data, where another one lies up to 8: they overlap/],
     ['with a gap', file({ a: entry(0, 4), b: entry(8, 12) }, 12), /bytes 4 to 8 of the data belong to no tensor/],
-    ['of half precision', file({ a: entry(0, 4, { dtype: 'F16', shape: [2] }) }, 4), /a has the dtype "F16", expected F32/],
+    ['of whole numbers', file({ a: entry(0, 4, { dtype: 'I16', shape: [2] }) }, 4), /a has the dtype "I16", expected F32 or F16/],
+    ['of half precision with bytes for full', file({ a: entry(0, 8, { dtype: 'F16', shape: [2] }) }, 8), /a has 8 bytes, its shape \[2\] says 4/],
     ['with another shape', file({ a: entry(0, 8, { shape: [3] }) }, 8), /a has 8 bytes, its shape \[3\] says 12/],
     ['with a negative size', file({ a: entry(0, 4, { shape: [-1, -1] }) }, 4), /a has the shape \[-1,-1\]/],
     ['that ends before it begins', file({ a: { dtype: 'F32', shape: [0], data_offsets: [4, 0] } }, 4), /a has -4 bytes/],

