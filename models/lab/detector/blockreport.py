@@ -13,6 +13,8 @@ COSTS = {
 DECIDING = ("fp32 1 ms", "int8 1 ms")
 SHIPPED = "csp"
 DRAWS = 1000
+BAND = (0.1, 0.9)
+"""Of the picture: wider ones hide each other."""
 SEED = 1
 BEGIN, END = "<!-- figures: written by compare-blocks --report -->", "<!-- end of figures -->"
 
@@ -40,8 +42,15 @@ class Samples:
         return np.concatenate(list(self.column(name).values()))
 
     def range(self, cost):
+        """Of all networks."""
         values = self.flat(cost)
-        return float(values.min()), float(values.max() * (1 + 1e-9))
+        return float(values.min()), float(values.max())
+
+    def shared_range(self, cost):
+        """Where every block has cheaper and dearer networks: outside of it a front says what was drawn, not what is possible. All, where nothing is shared."""
+        columns = self.column(cost).values()
+        low, high = max(float(each.min()) for each in columns), min(float(each.max()) for each in columns)
+        return (low, high) if low < high else self.range(cost)
 
 
 class Measured:
@@ -49,12 +58,12 @@ class Measured:
 
     def __init__(self, samples, cost):
         self.cost, self.points = cost, samples.points(cost)
-        self.low, self.high = samples.range(cost)
+        self.low, self.high = samples.shared_range(cost)
         self.mean = {block: self.volume(points) for block, points in self.points.items()}
         drawn = fronts.resamples(len(samples.numbers), DRAWS, SEED)
         self.drawn = {block: np.array([self.volume(points[chosen]) for chosen in drawn]) for block, points in self.points.items()}
-        self.advantage = self.advantages(slice(None))
-        each = [self.advantages(chosen) for chosen in drawn]
+        self.advantage, self.slope = self.advantages(slice(None))
+        each = [self.advantages(chosen)[0] for chosen in drawn]
         self.drawn_advantage = {block: np.array([one[block] for one in each]) for block in self.points}
 
     def volume(self, points):
@@ -68,9 +77,14 @@ class Measured:
     def order(self):
         return sorted(self.mean, key=lambda block: -self.mean[block])
 
-    def behind(self, block, other):
-        """How far the front of one lies under another's. @returns difference and its interval"""
-        return self.mean[other] - self.mean[block], fronts.interval(self.drawn[other] - self.drawn[block])
+    def ahead(self, block):
+        """The block that reaches most at equal cost beside this one. @returns it, by how much it is ahead, and the interval of that"""
+        best = max((other for other in self.advantage if other != block), key=self.advantage.get)
+        return best, self.advantage[best] - self.advantage[block], fronts.interval(self.drawn_advantage[best] - self.drawn_advantage[block])
+
+    def worth(self, lead):
+        """What it costs to make up for a difference in accuracy, as times the cost; None where cost buys nothing."""
+        return float(np.exp(lead / self.slope)) if self.slope > 0 and lead / self.slope < 5 else None
 
 
 def points_of(value):
@@ -86,7 +100,7 @@ def table(header, rows):
 
 
 def front_table(samples, measured):
-    header = ["block", *(COSTS[each.cost] for each in measured)]
+    header = ["block", *(f"{COSTS[each.cost]}, {each.low:.3g} to {each.high:.3g}" for each in measured)]
     rows = [[block, *(between(each.mean[block], fronts.interval(each.drawn[block])) for each in measured)] for block in samples.blocks]
     return table(header, rows)
 
@@ -111,7 +125,7 @@ def speed_lines(measured):
         most = int(ratios.argmax())
         yield (
             f"- {COSTS[each.cost]}: {np.median(ratios):.2f} times in the median, {ratios[most]:.2f} at most "
-            f"({ends[most][0]} before {ends[most][1]} at AP50 {points_of(accuracies[most])}); compared from {points_of(accuracies[0])} to {points_of(accuracies[-1])}"
+            f"({ends[most][0]} is fastest and {ends[most][1]} slowest at {points_of(accuracies[most])} points); compared from {points_of(accuracies[0])} to {points_of(accuracies[-1])}"
         )
 
 
@@ -143,22 +157,26 @@ def trust_lines(samples, measured):
 
 
 def verdict(samples, measured):
-    """Of the block that is shipped, at the costs that decide. One sentence each, and what they come to."""
-    deciding = [each for each in measured if each.cost in DECIDING] or measured[:1]
+    """Of the block that is shipped, at the costs that decide: what all networks say at equal cost."""
     if SHIPPED not in samples.blocks:
         return f"{SHIPPED} was not among the blocks."
-    lines, beaten = [], False
+    deciding = [each for each in measured if each.cost in DECIDING] or measured[:1]
+    lines, is_beaten = [], False
     for each in deciding:
-        best = next((block for block in each.order() if block != SHIPPED), None)
-        if best is None:
-            continue
-        lead, ends = each.behind(SHIPPED, best)
-        beaten |= ends[0] > 0
-        word = "beyond" if ends[0] > 0 else "within" if ends[1] >= 0 else "clearly below"
-        lines.append(f"By {COSTS[each.cost]} the best other block is {best}: its front lies {between(lead, ends)} points above {SHIPPED}'s, {word} what another draw of networks would change.")
-    decision = f"**The measurement {'speaks against' if beaten else 'does not speak against'} {SHIPPED} for the network that is shipped.**"
+        best, lead, ends = each.ahead(SHIPPED)
+        is_beaten |= ends[0] > 0
+        lines.append(f"At equal {COSTS[each.cost]}, {told_lead(each, best, lead, ends)}.")
+    decision = f"**The measurement {'speaks against' if is_beaten else 'does not speak against'} {SHIPPED} for the network that is shipped.**"
     timed = "" if any(each.cost in DECIDING for each in measured) else " Nothing has been timed yet: this goes by multiply-accumulates alone, which do not decide."
     return " ".join([decision + timed, *lines])
+
+
+def told_lead(measured, best, lead, ends):
+    first, second = (best, SHIPPED) if lead > 0 else (SHIPPED, best)
+    size, (low, high) = (lead, ends) if lead > 0 else (-lead, (-ends[1], -ends[0]))
+    times = measured.worth(size)
+    worth = f", what {times:.2f} times the cost would buy" if times else ""
+    return f"{first} is ahead of {second} by {between(size, (low, high))} points of AP50{worth}"
 
 
 def figures(rows, about):
@@ -169,7 +187,7 @@ def figures(rows, about):
     measured = [Measured(samples, cost) for cost in samples.costs]
     parts = [
         setting(samples, about), verdict(samples, measured),
-        f"Mean AP50 along the front, in points, over the range of each cost (95 % of {DRAWS} draws of networks):", front_table(samples, measured),
+        f"Mean AP50 along the front, in points, over the costs that all blocks have networks of (95 % of {DRAWS} draws of networks):", front_table(samples, measured),
         "How much more AP50 a block's networks reach than the mean of all at equal cost, in points; by one line through all of a block's networks:", advantage_table(samples, measured),
         "Slowest over fastest block at equal AP50:", "\n".join(speed_lines(measured)),
     ]
@@ -223,8 +241,9 @@ class Panel:
         self.image = np.full((PANEL_HEIGHT, PANEL_WIDTH, 3), 255, np.uint8)
         self.low, self.high, self.top = x_range[0] / 1.06, x_range[1] * 1.06, top * 1.08
         cv2.putText(self.image, title, (MARGIN, 30), FONT, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
-        for share in np.linspace(0, 1, 6):
-            self.label_y(self.top * share)
+        step = next(step for power in range(-4, 4) for step in (10.0**power, 2 * 10.0**power, 5 * 10.0**power) if self.top / step < 7)
+        for value in np.arange(0, self.top, step):
+            self.label_y(float(value))
         for value in ticks(self.low, self.high):
             self.label_x(value)
 
@@ -273,13 +292,14 @@ def front_panel(samples, cost):
     points, (low, high) = samples.points(cost), samples.range(cost)
     top = max(float(each[:, 1].max()) for each in points.values())
     panel = Panel(f"AP50 by {COSTS[cost]}", (low, high), max(top, 0.01))
-    grid = np.geomspace(low, high, 160)
     drawn = fronts.resamples(len(samples.numbers), DRAWS // 4, SEED)
+    low, high = samples.shared_range(cost)
+    grid = np.geomspace(low, high, 160)
     for index, own in enumerate(points.values()):
         seen = np.stack([fronts.best_within(own[chosen], grid) for chosen in drawn])
-        panel.band(grid, *np.quantile(seen, [0.025, 0.975], axis=0), COLOURS[index % len(COLOURS)])
+        panel.band(grid, *np.quantile(seen, BAND, axis=0), COLOURS[index % len(COLOURS)])
     for index, own in enumerate(points.values()):
-        panel.steps(fronts.front(own), high, COLOURS[index % len(COLOURS)])
+        panel.steps(fronts.front(own), float(own[:, 0].max()), COLOURS[index % len(COLOURS)])
         panel.dots(own, COLOURS[index % len(COLOURS)])
     panel.legend(samples.blocks)
     return panel.image

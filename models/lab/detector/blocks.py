@@ -136,12 +136,11 @@ class ShortRun(training.Run):
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(targets).float()
 
 
-def learn(plan, options, on_step=lambda: None):
+def learn(plan, options):
     """@returns the averaged network after the recipe"""
     run = ShortRun(options, plan)
     while run.step < options.steps:
         run.advance()
-        on_step()
     return run.average.net
 
 

@@ -83,12 +83,12 @@ def worst_inversion(first, second):
 def advantages(names, costs, accuracies):
     """Least squares of accuracy over the logarithm of cost, one slope for all names: how much more a name reaches at equal cost than the mean of the names.
 
-    Uses every network, where a front uses its best. @returns by name
+    Uses every network, where a front uses its best. @returns by name, and the slope: accuracy that e times the cost buys
     """
     kinds = sorted(set(names))
     which = np.array([[name == kind for kind in kinds] for name in names], float)
     solved = np.linalg.lstsq(np.column_stack((which, np.log(costs))), np.asarray(accuracies), rcond=None)[0]
-    return dict(zip(kinds, solved[:-1] - solved[:-1].mean()))
+    return dict(zip(kinds, solved[:-1] - solved[:-1].mean())), float(solved[-1])
 
 
 def halves(count, draws, seed):

@@ -144,7 +144,8 @@ class Fronts(unittest.TestCase):
     def test_advantages_are_at_equal_cost(self):
         costs = np.array([1.0, 2, 4, 2, 4, 8])
         accuracies = 0.3 + 0.1 * np.log(costs) + np.array([0.02] * 3 + [-0.02] * 3)
-        found = fronts.advantages(["a"] * 3 + ["b"] * 3, costs, accuracies)
+        found, slope = fronts.advantages(["a"] * 3 + ["b"] * 3, costs, accuracies)
+        self.assertAlmostEqual(slope, 0.1)
         self.assertAlmostEqual(found["a"], 0.02)
         self.assertAlmostEqual(found["b"], -0.02)
 
