@@ -179,10 +179,14 @@ def told_lead(measured, best, lead, ends):
     return f"{first} is ahead of {second} by {between(size, (low, high))} points of AP50{worth}"
 
 
+def is_comparable(samples):
+    return len(samples.numbers) >= 2 and len(samples.blocks) >= 2
+
+
 def figures(rows, about):
     """@returns what stands between the markers of a page"""
     samples = Samples(rows)
-    if len(samples.numbers) < 2 or len(samples.blocks) < 2:
+    if not is_comparable(samples):
         return "Too few networks to compare yet: two of two blocks are the least."
     measured = [Measured(samples, cost) for cost in samples.costs]
     parts = [
@@ -219,11 +223,12 @@ def into_page(text, page):
 
 def report(rows, about, page):
     """Writes the figures of a page and its picture beside it. @returns the figures"""
-    text = figures(rows, about)
+    text, samples = figures(rows, about), Samples(rows)
+    if is_comparable(samples):
+        image = page.with_suffix(".png")
+        cv2.imwrite(str(image), picture(samples))
+        text = f"{text}\n\n![Fronts of AP50 against cost, by block]({image.name})"
     into_page(text, page)
-    samples = Samples(rows)
-    if len(samples.numbers) >= 2:
-        cv2.imwrite(str(page.with_suffix(".png")), picture(samples))
     return text
 
 

@@ -219,7 +219,7 @@ class Report(Temporary):
         self.assertEqual(page.read_text(), first)
 
     def test_the_picture_shows_every_cost(self):
-        self.text(rows_of())
+        self.assertIn("](page.png)", self.text(rows_of()))
         drawn = cv2.imread(str(self.folder / "page.png"))
         self.assertEqual(drawn.shape[:2], (3 * blockreport.PANEL_HEIGHT, 2 * blockreport.PANEL_WIDTH))
         for colour in blockreport.COLOURS[:2]:
