@@ -318,6 +318,29 @@ class Comparison(Temporary):
         self.assertIn("40 given boxes", told)
         self.assertFalse((self.folder / "out" / "trained.csv").exists())
 
+    @unittest.skipUnless((blocks.ROOT / "dist" / "compression").is_dir(), "npm run build comes first")
+    def test_networks_are_timed_by_our_runtime_and_computed_in_integers(self):
+        out = self.folder / "out"
+        self.compare("--samples", 1)
+        status, told = quiet(blocks.main, ["--latency-only", "--out", str(out), "--runs", "2", "--repeats", "2"])
+        self.assertEqual(status, 0, told)
+        for row in blocks.read_rows(out / "blocks.csv"):
+            for kind in ("fp32 1", "fp32 2", "int8 1", "int8 2"):
+                self.assertGreater(row[f"{kind} ms"], 0)
+                self.assertGreaterEqual(row[f"{kind} cv"], 0)
+            self.assertTrue(0 <= row["int8 ap50"] <= 1)
+            self.integers_follow_floats(out / "networks" / row["network"])
+        self.assertIn("cpu", json.loads((out / "blocks.json").read_text())["machine"])
+
+    def integers_follow_floats(self, folder):
+        plan, frame = blocks.plan_from_manifest(folder), torch.from_numpy(read_pack(self.validation).images[0].transpose(2, 0, 1).copy())[None, :, :192, :288] / 255
+        integers = blocks.OnnxNet(folder / "model-int8.onnx", plan)(frame)
+        bytes_in(folder / "model.onnx")
+        for found, expected in zip(integers, blocks.OnnxNet(folder / "model.onnx", plan)(frame)):
+            self.assertGreater(np.corrcoef(found.numpy().ravel(), expected.numpy().ravel())[0, 1], 0.9)
+        kinds = {node.op_type for node in onnx.load(folder / "model-int8.onnx").graph.node}
+        self.assertIn("DequantizeLinear", kinds)
+
     def test_times_want_networks(self):
         self.assertEqual(quiet(blocks.main, ["--latency-only", "--out", str(self.folder / "nothing")])[0], 2)
 
