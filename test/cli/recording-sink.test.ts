@@ -28,7 +28,7 @@ async function record(folder: string, frames: number, everyMs: number, name = 'y
   }
   await sink.close();
   const file = readdirSync(folder).find((entry) => entry.endsWith('.ndjson'))!;
-  return { lines: parseNdjson(readFileSync(join(folder, file), 'utf8')) as Line[], inUse: stream.buffers.inUse };
+  return { lines: parseNdjson(readFileSync(join(folder, file), 'utf8')) as unknown as Line[], inUse: stream.buffers.inUse };
 }
 
 describe('a recording', () => {
