@@ -8,6 +8,7 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -194,8 +195,8 @@ def save_network(net, name, folder):
     (part / "model.onnx").write_bytes(bytes_)
     about = Namespace(id=name, title=f"Random network {name}", licence="unknown", origin="compare-blocks", command=[])
     (part / "manifest.json").write_text(json.dumps(exporting.manifest_of(net, about, sha256(bytes_).hexdigest())))
-    if not (folder / name).exists():
-        os.replace(part, folder / name)
+    shutil.rmtree(folder / name, ignore_errors=True)  # of a run that ended before its row was written
+    os.replace(part, folder / name)
 
 
 def write_calibration(packs, side, seed, path):
@@ -221,7 +222,7 @@ def recipe_of(options):
 
 def write_about(out, recipe, latency):
     """What the report says beside the rows: nothing of where things lie."""
-    kept = {**recipe, **{key: [Path(name.partition(":")[0]).name for name in recipe[key]] for key in ("data", "validate")}}
+    kept = {**recipe, **{key: [Path(name).name for name in recipe[key]] for key in ("data", "validate")}}
     about = {"recipe": kept, **{key: latency[key] for key in ("machine", "runs", "repeats") if key in latency}}
     (out / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
 
@@ -254,10 +255,10 @@ class TimeToGo:
 
 def compare(options):
     """Learns all networks that are not there yet, the first of every block first: whenever it ends, blocks have been treated alike. @raises PackError"""
-    rows = begin(options)
     packs, validation = training.weighed_packs(options.data)[0], [read_pack(name) for name in options.validate]
     if not any(scored_classes(pack) for pack in validation):
         raise PackError(f"no pack to validate has {LEAST_BOXES} given boxes of a class")
+    rows = begin(options)
     own_anchors = tuple(tuple((w * options.side / anchors.SIDE, h * options.side / anchors.SIDE) for w, h in own) for own in anchors.tuned(anchors.sizes_in(packs)))
     write_calibration(packs, options.side, options.seed, options.out / "calibration.bin")
     known = {row["network"] for row in rows}
@@ -298,18 +299,23 @@ def plan_from_manifest(folder):
     return Plan(tuple(tuple(tuple(anchor) for anchor in scale["anchors"]) for scale in scales))
 
 
+def run_latency(options, names):
+    """What `bench-networks.mjs` measures. @raises PackError where it fails; it says itself why"""
+    command = ["node", str(LATENCY_SCRIPT), "--networks", str(options.out / "networks"), "--calibration", str(options.out / "calibration.bin"), "--runs", str(options.runs), "--repeats", str(options.repeats), *names]
+    try:
+        told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise PackError(f"{LATENCY_SCRIPT.name} failed, which needs node and npm run build: {error}") from error
+    return json.loads(told)
+
+
 def time_networks(options):
     """Latency of what is there, and what INT8 costs of AP50: `blocks.csv`, one row a network. @raises PackError"""
     rows, file = read_rows(options.out / "trained.csv"), options.out / "recipe.json"
     if not rows or not file.exists():
         raise PackError(f"{options.out} has no networks: learn them first")
     recipe, folder = json.loads(file.read_text()), options.out / "networks"
-    names = [row["network"] for row in rows]
-    command = ["node", str(LATENCY_SCRIPT), "--networks", str(folder), "--calibration", str(options.out / "calibration.bin"), "--runs", str(options.runs), "--repeats", str(options.repeats), *names]
-    told = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if told.returncode != 0:
-        raise PackError(f"{LATENCY_SCRIPT.name} ended with {told.returncode}; npm run build comes before it")
-    latency = json.loads(told.stdout)
+    latency = run_latency(options, [row["network"] for row in rows])
     (options.out / "latency.json").write_text(json.dumps(latency, indent=1))
     write_about(options.out, recipe, latency)
     validation = [read_pack(name) for name in recipe["validate"]]
