@@ -62,7 +62,7 @@ describe('lynceus guard', () => {
     expect(shown).toMatchObject({ status: 0, stdout: expect.stringContaining('calibrated here') as string });
     for (const name of Object.keys(profile.thresholds)) expect(shown.stdout).toContain(name);
     expect(JSON.parse(json.stdout)).toMatchObject({ origin: 'calibrated', profile_path: profilePath, thresholds: profile.thresholds });
-    expect(list.stdout).toMatch(/made +added +boxes +calibrated/);
+    expect(list.stdout).toMatch(/made +added +boxes +- +calibrated/);
     expect(JSON.parse(inspected.stdout)).toMatchObject({ guard: { tap: { stride: 4 }, profile: { origin: 'calibrated', pictures: 10 }, problem: null } });
   });
 
