@@ -189,3 +189,20 @@ describe('a slicer', () => {
     expect(await rejectionOf(slicer.slice('60', { width: 64, height: 64 }))).toMatchObject({ code: 'ERR_MODEL_NOT_FOUND', fix: 'Ratios of the model: 100, 75, 50, 25.' });
   });
 });
+
+describe('the street detector that comes with the package', () => {
+  const shipped = new ModelStore(storePaths({ LYNCEUS_HOME: join(root, 'shipped') }), {});
+
+  test('is cut to each of its widths, each smaller than the one before', async () => {
+    const sizes = await Promise.all(['street', 'street@75', 'street@50', 'street@25'].map(async (id) => (await shipped.resolve(id)).modelPath));
+    const bytes = sizes.map((path) => readFileSync(path).length);
+    expect(bytes).toEqual(bytes.toSorted((a, b) => b - a));
+    expect(new Set(bytes).size).toBe(4);
+  }, 60_000);
+
+  test('has masks that add a twentieth at most to what is stored', () => {
+    const folder = join(storePaths({}).shipped, 'street');
+    const [network, masks] = ['model.onnx', 'elastic.safetensors'].map((file) => readFileSync(join(folder, file)).length);
+    expect(masks! / network!).toBeLessThanOrEqual(0.05);
+  });
+});
