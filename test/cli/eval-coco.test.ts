@@ -60,6 +60,9 @@ describe('lynceus eval', () => {
     const unknown = await runCli(['eval', dataset, '--model', model, '--classes', 'cat,cow'], home);
     expect(unknown.status).not.toBe(0);
     expect(unknown.stderr).toMatch(/ERR_USAGE.*cow[\s\S]*cat, tree/);
+    const missing = await runCli(['eval', dataset, '--model', model, '--against', 'nobody'], home);
+    expect(missing.stderr).toMatch(/ERR_MODEL_NOT_FOUND.*nobody/);
+    expect(missing.stderr, 'said before any work').not.toContain('running');
     const apart = await runCli(['eval', dataset, '--model', model, '--against', other], home);
     expect(apart.status).not.toBe(0);
     expect(apart.stderr).toMatch(/ERR_DATASET_INVALID.*No label of .*other/);

@@ -6,6 +6,7 @@ import { compareModels, onlyCategories } from '../../evaluation/compare-models.j
 import { evaluate } from '../../evaluation/evaluate.js';
 import { readDataset } from '../../sources/dataset/read-dataset.js';
 import { toCocoDataset } from '../ground-truth.js';
+import { openStore } from '../models.js';
 import { print } from '../terminal.js';
 import { collectResults, type Collected } from './collect-results.js';
 import { comparisonText, evaluationText, snakeCase } from './coco-text.js';
@@ -27,6 +28,8 @@ export async function evaluateCocoSet(folder: string, options: CocoEvalOptions):
   const dataset = await readDataset(path);
   const truth = ofClasses(toCocoDataset(dataset), options.classes);
   if (truth.annotations.length === 0) throw new AppError('ERR_DATASET_INVALID', `${folder} has pictures but no boxes to score against`, { fix: 'Give a folder with instances.json, gt/gt.txt or label files.' });
+  // Before the first model's work, not after it.
+  if (options.against !== undefined) await openStore().resolve(options.against);
   const collect = (model: string): Promise<Collected> => collectResults({ ...options, path, pictures: dataset.images.length, categories: truth.categories, model });
   const collected = await collect(options.model);
   if (options.results) await writeFile(options.results, JSON.stringify(collected.results));
