@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+import labels
 from net import BOX, STRIDES
 
 BOX_WEIGHT, OBJECT_WEIGHT, CLASS_WEIGHT = 0.05, 1.0, 0.05
@@ -110,19 +111,11 @@ def decode(maps, anchors, least=0.01):
     return torch.cat(found).numpy()
 
 
-def overlaps(boxes, others):
-    """IoU `[n, m]` of boxes by corners."""
-    low, high = np.maximum(boxes[:, None, :2], others[None, :, :2]), np.minimum(boxes[:, None, 2:4], others[None, :, 2:4])
-    both = np.clip(high - low, 0, None).prod(2)
-    areas = [(each[:, 2:4] - each[:, :2]).prod(1) for each in (boxes, others)]
-    return both / np.maximum(areas[0][:, None] + areas[1][None] - both, 1e-9)
-
-
 def suppress(found, most=0.6, count=300):
     """Greedy suppression within classes. @returns boxes by falling score"""
     found = found[np.argsort(-found[:, 5], kind="stable")][: 10 * count]
     apart = found[:, :4] + found[:, 4:5] * 10_000  # classes that far from each other never overlap
-    same = overlaps(apart, apart) > most
+    same = labels.iou(apart, apart) > most
     alive = np.ones(len(found), bool)
     for index in range(len(found)):
         if alive[index]:

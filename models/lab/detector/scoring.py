@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 import boxes
+from labels import iou
 from packs import CLASSES
 
 
@@ -34,9 +35,9 @@ def detect(net, picture, side):
 def is_hit(found, truth, ignored, least_iou=0.5):
     """For boxes by falling score: True, False, or None where a box may be either. Each true box is met once."""
     verdicts, met = [], np.zeros(len(truth), bool)
-    iou = boxes.overlaps(found, truth) if len(truth) else np.zeros((len(found), 0))
+    overlaps = iou(found, truth)
     for index, box in enumerate(found):
-        free = np.where(met, 0, iou[index])
+        free = np.where(met, 0, overlaps[index])
         best = int(free.argmax()) if len(free) else -1
         if best >= 0 and free[best] >= least_iou:
             met[best] = True
