@@ -91,8 +91,9 @@ def relit(picture, random):
     return picture
 
 
-def made(mixture, side, random, calm=False):
-    """A picture of a batch `[side, side, 3]` and its targets. @param calm late in training: near to what cameras see"""
+def made(mixture, side, random, calm=False, cutouts=None, paste_share=0.0):
+    """A picture of a batch `[side, side, 3]` and its targets. @param calm late in training: near to what cameras see
+    @param cutouts objects that are pasted into `paste_share` of the pictures"""
     canvas = np.full((side, side, 3), PADDING, np.uint8)
     chance = random.random()
     if chance < (0.06 if calm else MOSAIC_SHARE):
@@ -106,17 +107,19 @@ def made(mixture, side, random, calm=False):
         low, high = (0.75, 1.35) if calm else (0.55, 1.6)
         scale = math.exp(random.uniform(math.log(low), math.log(high)))
         targets = paste(canvas, (0, 0, side, side), *mixture.draw(random), side, scale, random)
+    if cutouts and random.random() < paste_share * (0.3 if calm else 1):
+        targets = cutouts.paste(canvas, targets, random)
     return relit(canvas, random), targets
 
 
-def batch(mixture, side, count, seed, step, part=(0, 1), calm=False):
-    """Of this step, the part that process `part[0]` of `part[1]` makes.
+def batch(mixture, side, count, seed, step, part=(0, 1), **how):
+    """Of this step, the part that process `part[0]` of `part[1]` makes; `how` is `made`'s.
 
     @returns uint8 `[b, side, side, 3]` and targets `[n, 7]`: picture, x1, y1, x2, y2, class, score
     """
     places = range(part[0], count, part[1])
     pictures, targets = np.empty((len(places), side, side, 3), np.uint8), []
     for row, place in enumerate(places):
-        pictures[row], boxes = made(mixture, side, np.random.default_rng([seed, step, place]), calm)
+        pictures[row], boxes = made(mixture, side, np.random.default_rng([seed, step, place]), **how)
         targets.append(np.concatenate((np.full((len(boxes), 1), row, np.float32), boxes), 1))
     return pictures, np.concatenate(targets)

@@ -16,8 +16,8 @@ OVERLAP_PAIRS = {frozenset((PERSON, BICYCLE)), frozenset((PERSON, MOTORCYCLE))}
 
 @dataclass(frozen=True)
 class Rules:
-    label_score: float = 0.5
-    """From here on what a teacher says is a label."""
+    label_score: float = 0.35
+    """From here on what a teacher says is a label, which weighs as much as it is likely."""
     ignore_score: float = 0.12
     """From here on it is a region where nothing is learned."""
     same_iou: float = 0.45
@@ -26,7 +26,7 @@ class Rules:
     """So is a box that lies with this share of its area in a given one of the class."""
     agree_iou: float = 0.5
     """Two teachers mean the same object."""
-    alone: float = 0.5
+    alone: float = 0.7
     """Factor on the score of a box that the other teachers, who looked as well, don't see."""
     conflict_iou: float = 0.6
     """Two boxes of different classes can't both be right."""

@@ -21,6 +21,7 @@ import masks
 import memory
 import plots
 import scoring
+from cutouts import Cutouts
 from net import BLOCKS, CLASSES, Detector, Plan, macs_of
 from packs import PackError, read_pack
 
@@ -60,6 +61,7 @@ def add_options(parser, rate, hours):
     parser.add_argument("--rate", type=float, default=rate, help=f"highest learning rate ({rate:g})")
     parser.add_argument("--workers", type=int, default=1, help="processes that share each step, one thread each (1)")
     parser.add_argument("--save-minutes", type=float, default=5.0, help="between checkpoints (5)")
+    parser.add_argument("--paste", type=float, default=0.3, metavar="SHARE", help="of pictures into which objects are pasted that were cut out of others; 0: none (0.3)")
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in convolutions")
 
 
@@ -67,6 +69,8 @@ def checked(parser, arguments):
     options = parser.parse_args(arguments)
     if options.hours <= 0 or (options.steps is not None and options.steps <= 0):
         parser.error("--hours and --steps have to be above 0")
+    if not 0 <= options.paste <= 1:
+        parser.error("--paste has to be from 0 to 1")
     if not 1 <= options.workers <= options.batch // 4:
         parser.error("--batch has to be at least four times --workers")
     return options
@@ -130,6 +134,7 @@ class Run:
         self.options, self.team = options, team
         packs, weights = weighed_packs(options.data)
         self.mixture = augment.Mixture(packs, weights)
+        self.cutouts = Cutouts(packs) if options.paste else None
         torch.manual_seed(options.seed)
         self.net = self.make_net(packs).to(memory_format=torch.channels_last)
         self.plan = self.net.plan
@@ -158,7 +163,8 @@ class Run:
     def batch(self):
         side = SIDE if self.progress() >= LAST_SIDES_FROM else int(np.random.default_rng([self.options.seed, self.step]).choice(SIDES))
         count = max(self.options.workers, round(self.options.batch * (SIDE / side) ** 2))
-        pictures, targets = augment.batch(self.mixture, side, count, self.options.seed, self.step, (self.team.rank, self.team.count), self.progress() >= CALM_FROM)
+        how = {"calm": self.progress() >= CALM_FROM, "cutouts": self.cutouts, "paste_share": self.options.paste}
+        pictures, targets = augment.batch(self.mixture, side, count, self.options.seed, self.step, (self.team.rank, self.team.count), **how)
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(targets).float()
 
     def advance(self):

@@ -3,10 +3,12 @@
 import contextlib
 import io
 import json
+import math
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 LAB = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(LAB), str(LAB.parent / "common")]
@@ -21,8 +23,10 @@ import anchors
 import augment
 import bits
 import boxes
+import cutouts
 import elastic
 import exporting
+import labels
 import masks
 import scoring
 import training
@@ -122,6 +126,61 @@ class Scoring(unittest.TestCase):
     def test_a_true_box_is_met_once_and_crowds_hold_any(self):
         found = np.array([[0, 0, 10, 10, 0, 0.9], [0, 0, 10, 9, 0, 0.8], [50, 50, 60, 60, 0, 0.7]])
         self.assertEqual(scoring.is_hit(found, np.array([[0, 0, 10, 10]]), [[45, 45, 70, 70]]), [True, False, None])
+
+
+class CutOuts(Temporary):
+    """A red person before green, and what becomes of it elsewhere."""
+
+    def scene(self, box=(60, 40, 100, 140)):
+        picture = np.full((200, 200, 3), (30, 160, 40), np.uint8) + np.random.default_rng(1).integers(0, 20, (200, 200, 3), np.uint8)
+        x1, y1, x2, y2 = box
+        cv2.ellipse(picture, ((x1 + x2) // 2, (y1 + y2) // 2), ((x2 - x1) // 2, (y2 - y1) // 2), 0, 0, 360, (220, 30, 30), -1)
+        return picture, [*box, 0, 1.0]
+
+    def cutouts(self):
+        return cutouts.Cutouts([SimpleNamespace(images=[self.scene()[0]], pictures=[{"width": 200, "height": 200, "boxes": [self.scene()[1]]}])])
+
+    def test_an_object_is_told_from_its_background(self):
+        colours, opacity = cutouts.cut_out(*self.scene())
+        self.assertAlmostEqual(opacity.mean() / 255, math.pi / 4, delta=0.06)
+        self.assertGreater(colours[opacity > 0][:, 0].mean(), 200)
+
+    def test_what_has_no_shape_of_its_own_is_none(self):
+        self.assertIsNone(cutouts.cut_out(self.scene()[0], [5, 5, 50, 150, 0, 1.0]))
+
+    def test_which_objects_are_tried(self):
+        whole = [60, 40, 100, 140, 0, 1.0]
+        for name, box, others, expected in (
+            ("whole", whole, [], True),
+            ("unsure", [*whole[:5], 0.6], [], False),
+            ("small", [60, 40, 75, 80, 0, 1.0], [], False),
+            ("cut by the edge", [0, 40, 100, 140, 0, 1.0], [], False),
+            ("behind another", whole, [[80, 40, 140, 140, 2, 1.0]], False),
+            ("beside another", whole, [[101, 40, 140, 140, 2, 1.0]], True),
+        ):
+            self.assertEqual(cutouts.is_whole(box, others, (200, 200)), expected, name)
+
+    def test_a_pasted_object_lies_in_its_box_and_hides_what_is_under_it(self):
+        bank, random = self.cutouts(), np.random.default_rng(4)
+        for _ in range(10):
+            canvas = np.full((320, 320, 3), 114, np.uint8)
+            under = np.array([[x, y, x + 4, y + 4, 2, 1.0] for x in range(0, 316, 8) for y in range(0, 316, 8)] + [[0, 0, 320, 320, -1, 1.0]], np.float32)
+            targets = bank.paste(canvas, under.copy(), random)
+            new = targets[targets[:, 4] == 0]
+            self.assertTrue(1 <= len(new) <= 3)
+            self.assertTrue((labels.inside(targets[targets[:, 4] == 2], new) <= cutouts.HIDDEN).all())
+            self.assertEqual((targets[:, 4] == -1).sum(), 1, "regions to ignore stay")
+            changed = (canvas != 114).any(2)
+            for x1, y1, x2, y2, _, _ in new.astype(int):
+                self.assertTrue(changed[y1:y2, x1:x2].any())
+                changed[y1:y2, x1:x2] = False
+            self.assertFalse(changed.any())
+
+    def test_nothing_to_paste_is_no_error(self):
+        mixture = augment.Mixture([read_pack(street(self.folder / "street"))])
+        nothing = cutouts.Cutouts([])
+        picture, _ = augment.made(mixture, 96, np.random.default_rng(1), cutouts=nothing, paste_share=1.0)
+        self.assertEqual(picture.shape, (96, 96, 3))
 
 
 class Pictures(Temporary):
