@@ -2,7 +2,7 @@
 
 With `--anchors` only those of a manifest that `lynceus models prune-anchors` wrote are kept: their part of the heads, taught on.
 Every step trains the dense network, the narrowest and one between (the sandwich rule, Yu & Huang 2019); the dense one is the teacher of the others.
-For the first part of the run masks are learnt from the dense network's gradients, then they stay.
+For the first eighth of the run masks are learnt from the dense network's gradients, then they stay.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from masks import ElasticDetector
 from net import BOX, CLASSES, STRIDES, Detector, Plan
 from packs import PackError
 
-MASKS_UNTIL = 0.25
+MASKS_UNTIL = 0.12
 CHOOSE_EVERY = 50
 TAUGHT_SHARE = 0.5
 """Of what a narrow network learns, from boxes; the rest from the dense network."""

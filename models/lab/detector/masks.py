@@ -9,6 +9,7 @@ import copy
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from net import Csp, Detector, Unit
 
@@ -17,22 +18,45 @@ RATIOS = (1.0, 0.75, 0.5, 0.25)
 STEP = 8
 """Channels are kept by eights: what processors compute at once."""
 LEAST_SHARE = 0.125
+LEAST_SIDE = 32
+"""Of a picture: one cell at the coarsest stride."""
+
+
+class SwitchConv(nn.Conv2d):
+    """A convolution of which a ratio computes only the channels that work, from those that work before it."""
+
+    kept = None
+    """Places of the output's and the input's channels; None where all work."""
+
+    def forward(self, x):
+        if self.kept is None:
+            return super().forward(x)
+        out, into = self.kept
+        weight = self.weight.index_select(0, out).index_select(1, into)
+        bias = None if self.bias is None else self.bias.index_select(0, out)
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation)
 
 
 class SwitchNorm(nn.Module):
-    """Normalisation with statistics for each ratio, and channels that are off."""
+    """Normalisation with statistics for each ratio, of the channels that work at it."""
 
     def __init__(self, norm, ratios):
         super().__init__()
         self.norms = nn.ModuleList(copy.deepcopy(norm) for _ in range(ratios))
         self.register_buffer("gates", torch.ones(ratios, norm.num_features))
         self.ratio = 0
+        self.kept = None
         self.probe = None
 
     def forward(self, x):
-        x = self.norms[self.ratio](x)
-        if self.ratio > 0:
-            return x * self.gates[self.ratio].to(x.dtype)[:, None, None]
+        norm = self.norms[self.ratio]
+        if self.kept is not None:
+            mean, variance, weight, bias = (each.index_select(0, self.kept) for each in (norm.running_mean, norm.running_var, norm.weight, norm.bias))
+            x = F.batch_norm(x, mean, variance, weight, bias, self.training, norm.momentum, norm.eps)
+            if self.training:
+                norm.running_mean[self.kept], norm.running_var[self.kept] = mean, variance
+            return x
+        x = norm(x)
         return x if self.probe is None else x * self.probe.to(x.dtype)[:, None, None]
 
 
@@ -44,7 +68,12 @@ class ElasticDetector(nn.Module):
         self.ratios, self.plan = tuple(ratios), dense.plan
         self.net = copy.deepcopy(dense)
         for unit in units_of(self.net).values():
+            if unit.conv.groups != 1:
+                raise ValueError("channels of convolutions in groups can't be told apart")
             unit.norm = SwitchNorm(unit.norm, len(ratios))
+            unit.conv.__class__ = SwitchConv
+        for head in self.net.heads:
+            head.__class__ = SwitchConv
         self.groups = groups_of(self.net)
         for index, names in enumerate(self.groups):
             channels = units_of(self.net)[names[0]].norm.gates.shape[1]
@@ -57,8 +86,17 @@ class ElasticDetector(nn.Module):
         return getattr(self, f"mask_{group}")
 
     def at(self, ratio):
-        for norm in self.norms().values():
-            norm.ratio = ratio
+        units = units_of(self.net)
+        for unit in units.values():
+            unit.norm.ratio, unit.norm.kept, unit.conv.kept = ratio, None, None
+        for head in self.net.heads:
+            head.kept = None
+        if ratio > 0:
+            found = [(layer, into, out) for layer, into, out, _ in self.layers(ratio)]
+            for layer, into, out in found:
+                layer.kept = out.nonzero()[:, 0], into.nonzero()[:, 0]
+            for unit in units.values():
+                unit.norm.kept = unit.conv.kept[0]
         return self
 
     def forward(self, x):
@@ -108,32 +146,38 @@ class ElasticDetector(nn.Module):
         gates = self.norms()[self.groups[group][0]].gates
         return torch.stack([self.mask(group)[row > 0].min() for row in gates])
 
-    @torch.no_grad()
     def macs(self, ratio, side=320):
         """Multiply-accumulates of the network that is cut out for a ratio."""
-        total, handles = [0], []
-        norms = self.norms()
+        # At a tenth of the side: what a layer computes grows with the area.
+        return sum(int(into.sum()) * int(out.sum()) * layer.weight[0, 0].numel() * cells for layer, into, out, cells in self.layers(ratio)) * (side // LEAST_SIDE) ** 2
 
-        def pass_gates(unit, inputs, _, norm):
-            x = inputs[0]
-            into, out = int((x[0, :, 0, 0] > 0).sum()), int(norm.gates[ratio].sum())
+    @torch.no_grad()
+    def layers(self, ratio):
+        """All convolutions `(layer, input's gates, output's gates, cells of the output)` at the least side: gates go through the network instead of features."""
+        found = []
+        gates_of = lambda x: x[0, :, 0, 0] > 0
+
+        def pass_gates(unit, inputs):
+            x, gates = inputs[0], unit.norm.gates[ratio]
             high, wide = (-(-length // unit.conv.stride[0]) for length in x.shape[2:])
-            total[0] += into * out * unit.conv.weight[0, 0].numel() * high * wide
-            return norm.gates[ratio][None, :, None, None].expand(1, -1, high, wide).clone()
+            found.append((unit.conv, gates_of(x), gates > 0, high * wide))
+            return gates[None, :, None, None].expand(1, -1, high, wide).clone()
 
-        def count_head(head, inputs, _):
+        def see_head(head, inputs):
             x = inputs[0]
-            total[0] += int((x[0, :, 0, 0] > 0).sum()) * head.weight.shape[0] * x.shape[2] * x.shape[3]
+            found.append((head, gates_of(x), torch.ones(head.weight.shape[0], dtype=torch.bool), x.shape[2] * x.shape[3]))
+            return x
 
-        for name, unit in units_of(self.net).items():
-            handles.append(unit.register_forward_hook(lambda layer, inputs, result, norm=norms[name]: pass_gates(layer, inputs, result, norm)))
-        handles += [head.register_forward_hook(count_head) for head in self.net.heads]
-        was_training = self.training
-        self.eval()(torch.ones(1, 3, side, side))
-        self.train(was_training)
-        for handle in handles:
-            handle.remove()
-        return total[0]
+        units = units_of(self.net).values()
+        own = [(unit, pass_gates) for unit in units] + [(head, see_head) for head in self.net.heads]
+        try:
+            for layer, instead in own:
+                layer.forward = lambda *inputs, layer=layer, instead=instead: instead(layer, inputs)
+            self.net(torch.ones(1, 3, LEAST_SIDE, LEAST_SIDE))
+        finally:
+            for layer, _ in own:
+                vars(layer).pop("forward", None)
+        return found
 
     def dense(self):
         """The widest network alone, as `train` makes one."""

@@ -1,6 +1,7 @@
 """The network, its loss, training and masks. Data has tests of its own beside these."""
 
 import contextlib
+import copy
 import io
 import json
 import math
@@ -292,6 +293,25 @@ class Masks(Temporary):
         for own, given in zip(net(picture), dense(picture)):
             torch.testing.assert_close(own, given)
         torch.testing.assert_close(net.dense()(picture)[0], dense(picture)[0])
+
+    def test_what_a_ratio_computes_is_the_dense_network_with_channels_at_zero(self):
+        net = self.elastic()
+        picture = torch.rand(2, 3, 64, 64)
+        for training in (False, True):
+            for ratio in (1, 2, 3):
+                own, other = copy.deepcopy(net).train(training).at(ratio), copy.deepcopy(net).train(training)
+                for norm in other.norms().values():
+                    norm.ratio = ratio
+                    norm.register_forward_hook(lambda norm, _, result: result * norm.gates[norm.ratio][:, None, None])
+                for cut, gated in zip(own(picture), other(picture)):
+                    torch.testing.assert_close(cut, gated, atol=1e-4, rtol=1e-4)
+                for name, norm in own.norms().items():
+                    works, known = norm.gates[ratio] > 0, other.norms()[name].norms[ratio]
+                    torch.testing.assert_close(norm.norms[ratio].running_mean[works], known.running_mean[works], atol=1e-4, rtol=1e-3)
+
+    def test_convolutions_in_groups_are_refused(self):
+        with self.assertRaisesRegex(ValueError, "groups"):
+            masks.ElasticDetector(Detector(Plan(anchors.over(), block="inverted", widths=(16, 16, 32, 32), depths=(1, 1, 1, 1))))
 
     def test_sandwich_training_moves_all_ratios(self):
         pack = street(self.folder / "street")
