@@ -1,17 +1,21 @@
 """A detector for one camera: from pictures of it, and what models saw in them, to a model of lynceus with a report.
 
-Each step leaves a file when it is done and is skipped while its command stays the same; a step that is done again has all after it done again.
+Each step leaves a file when it is done and is skipped while its command and what it reads from outside stay the same; a step that is done again has all
+after it done again.
 The first pictures are trained on, the last are kept for the report: neighbours are alike, so a random split would flatter.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -24,6 +28,12 @@ CALIBRATION = HERE / "data-lists" / "calibration.json"
 """Of one view of each picture, so that is what teachers look at here."""
 FEW = 50
 """Pictures: with fewer there is nothing to learn or to judge by."""
+PATIENCE_S = 4
+"""With a process that was interrupted."""
+PRUNING = ("--max-sets", "150", "--tries", "1", "--views", "2", "--steps", "400")
+"""A search of minutes: some hundreds of pictures from one place don't tell more sets of anchors apart, nor bear a longer recovery."""
+BEFORE, ANCHORS, INT8 = "-before", "-anchors", "-int8"
+"""What is put behind the id: the network that training began with, without spare anchors, in integers."""
 
 
 class StepError(Exception):
@@ -41,6 +51,14 @@ class Step:
     """Whether there is a result without it: a model without spare anchors stays as it is."""
     continues: Optional[Path] = None
     """What an interrupted run leaves, in a folder of its own: where it is there, the step goes on with `--resume`."""
+    reads: tuple = ()
+    """What it takes from outside, as `trace_of` has it: it is done again where that changed."""
+    makes: Optional[str] = None
+    """A model's id."""
+    told_in: Optional[Path] = None
+    """Where what it prints goes."""
+    about: str = ""
+    """How long it takes, where that is known."""
 
 
 def steps_of(options):
@@ -51,38 +69,77 @@ def steps_of(options):
     teachers = [part for path in [*options.boxes, *boxes] for part in ("--teacher", path)]
     split = 1 - options.held_out
     packs = {"train": f"0:{split:g}", "held-out": f"{split:g}:1"}
-    steps = [Step(f"teach {model}", own("teach", "--set", options.frames, "--model", model, "--views", "plain", "--out", path, "--lynceus", shlex.join(lynceus))) for model, path in zip(options.teach, boxes)]
+    pictures = (trace_of(options.frames),)
+    seen = (*pictures, *map(trace_of, options.boxes))
+    steps = []
+    for model, path in zip(options.teach, boxes):
+        command = own("teach", "--set", options.frames, "--model", model, "--views", "plain", "--out", path, "--lynceus", shlex.join(lynceus))
+        steps.append(Step(f"teach {model}", command, reads=pictures))
     for name, part in packs.items():
         about = ("--name", f"{options.id} {name}", "--licence", "the owner's of the camera")
-        steps.append(Step(f"prepare {name}", own("prepare", "--set", options.frames, *teachers, "--calibration", CALIBRATION, "--part", part, *about, "--out", out / "packs" / name)))
+        command = own("prepare", "--set", options.frames, *teachers, "--calibration", CALIBRATION, "--part", part, *about, "--out", out / "packs" / name)
+        steps.append(Step(f"prepare {name}", command, reads=seen))
     for name in packs:
         steps.append(Step(f"dataset {name}", ["write_coco", name], lambda name=name: write_coco(read_pack(out / "packs" / name), out / "datasets" / name)))
-    return [*steps, *training_steps(options, own), *model_steps(options)]
+    return [*steps, *training_steps(options, own), *model_steps(options, own)]
 
 
 def training_steps(options, own):
     out = options.out
     data = [out / "packs" / "train", *options.also]
     begin = ["--begin-with", options.begin_with] if options.begin_with else []
-    trained = own("train", "--data", *data, "--validate", out / "packs" / "held-out", "--out", out / "run", "--hours", f"{options.hours:g}", "--seed", options.seed, *begin)
+    saving = ("--save-minutes", f"{min(5, max(0.5, options.hours * 10)):g}")
+    trained = own("train", "--data", *data, "--validate", out / "packs" / "held-out", "--out", out / "run", "--hours", f"{options.hours:g}", "--seed", options.seed, *saving, *begin)
+    reads = tuple(map(trace_of, [*begin[1:], *(pack_of(name) / "labels.json" for name in options.also)]))
+    about = f"{options.hours * 60:.3g} minutes of a core of its own, longer on a busy machine; stopped, it goes on from its last checkpoint"
+    return [Step("train", trained, continues=out / "run" / "last.pt", reads=reads, about=about), exporting(own, "export", out / "run" / "last.pt", out / "onnx", options.id)]
+
+
+def exporting(own, name, checkpoint, out, model):
     # Not in half precision: what prunes and quantizes wants weights as they are.
-    exported = own("export", "--checkpoint", out / "run" / "last.pt", "--out", out / "onnx", "--id", options.id, "--float32")
-    return [Step("train", trained, continues=out / "run" / "last.pt"), Step("export", exported)]
+    return Step(name, own("export", "--checkpoint", checkpoint, "--out", out, "--id", model, "--float32"))
 
 
-def model_steps(options):
+def model_steps(options, own):
     """Of lynceus. What can be left out keeps its id in the report only where it was made."""
     out, lynceus, model = options.out, options.lynceus, options.id
     data, judged = str(out / "datasets" / "train"), str(out / "datasets" / "held-out")
-    replaced = Step("add", [*lynceus, "models", "add", str(out / "onnx"), "--id", model, "--test-image", str(out / "datasets" / "held-out" / "images" / "000001.png")])
-    pruned = [*lynceus, "models", "prune-anchors", model, "--data", data, "--verify", judged, "--out-id", f"{model}-anchors"]
-    quantized = lambda parent: [*lynceus, "models", "quantize", parent, "--calibrate", data, "--data", data, "--verify", judged, "--out-id", f"{model}-int8"]
+    tried = ("--test-image", str(out / "datasets" / "held-out" / "images" / "000001.png"))
+    adding = lambda name, folder, made: Step(name, [*lynceus, "models", "add", str(folder), "--id", made, *tried], makes=made)
+    before = []
+    if options.begin_with:
+        before = [exporting(own, "export what it began with", options.begin_with, out / "onnx-before", model + BEFORE), adding("add what it began with", out / "onnx-before", model + BEFORE)]
+    pruned = [*lynceus, "models", "prune-anchors", model, "--data", data, "--verify", judged, *PRUNING, "--out-id", model + ANCHORS]
+    quantized = [*lynceus, "models", "quantize", model + ANCHORS, "--calibrate", data, "--data", data, "--verify", judged, "--out-id", model + INT8]
+    compared = [*own_models(options), *([model + BEFORE] if before else []), *options.teach]
+    bench = [*lynceus, "models", "bench", *compared, "--data", judged, "--sizes", "own", "--runs", "60", "--report", str(out / "report.html"), "--json"]
     return [
-        replaced,
-        Step("prune anchors", pruned, is_optional=True),
-        Step("quantize", quantized(f"{model}-anchors"), is_optional=True),
-        Step("report", [*lynceus, "models", "bench", model, f"{model}-anchors", f"{model}-int8", *options.teach, "--data", judged, "--sizes", "own", "--runs", "60", "--report", str(out / "report.html")]),
+        adding("add", out / "onnx", model),
+        *before,
+        Step("prune anchors", pruned, is_optional=True, makes=model + ANCHORS, about="some minutes"),
+        Step("quantize", quantized, is_optional=True, makes=model + INT8, about="some minutes"),
+        Step("report", bench, told_in=out / "report.json"),
     ]
+
+
+def own_models(options):
+    """Ids of the models that are to be made, the last the quickest."""
+    return [options.id, options.id + ANCHORS, options.id + INT8]
+
+
+def pack_of(name):
+    """The folder in `PACK[:WEIGHT]`."""
+    return Path(name.rpartition(":")[0] if ":" in name else name)
+
+
+def trace_of(path):
+    """By what it is known that a file or a folder's content is another: names and sizes, and of a file when it was written."""
+    path = Path(path)
+    if not path.is_dir():
+        about = path.stat()
+        return [str(path), about.st_size, about.st_mtime_ns]
+    files = sorted((str(file.relative_to(path)), file.stat().st_size) for file in path.rglob("*") if file.suffix not in (".part", ".ndjson") and file.is_file())
+    return [str(path), len(files), hashlib.sha256(json.dumps(files).encode()).hexdigest()]
 
 
 class Runner:
@@ -92,75 +149,104 @@ class Runner:
         self.options = options
         self.folder = options.out / "done"
         self.is_anew = False
-        self.made = {options.id: True}
+        self.at = ""
+        """What is being done."""
+        self.made = {}
         """Models by id, and whether they were made."""
 
     def run(self, steps):
         for number, step in enumerate(steps, 1):
             step = self._adapted(step)
             mark = self.folder / f"{number:02d}-{step.name.replace(' ', '-')}.json"
-            told = self._done(mark, step)
-            if told is None:
-                print(f"[{number}/{len(steps)}] {step.name}", file=sys.stderr, flush=True)
-                told = self._do(step, mark.with_suffix(".begun"))
-                self.is_anew = True
-                _write(mark, {"command": step.command, "failed": told})
+            self.at = f"[{number}/{len(steps)}] {step.name}"
+            why = "" if self.is_anew else self._why_again(mark, step)
+            if why is None:
+                say(f"{self.at}: done before")
+                is_made = json.loads(mark.read_text())["made"]
             else:
-                print(f"[{number}/{len(steps)}] {step.name}: done before", file=sys.stderr, flush=True)
-            self._remember(step, told)
+                say(f"{self.at}{why and f': {why}'}{step.about and f' ({step.about})'}")
+                began = time.monotonic()
+                is_made = self._do(step, mark.with_suffix(".begun"), mark)
+                say(f"{self.at}: {time.monotonic() - began:.0f} s")
+                self.is_anew = True
+            if step.makes:
+                self.made[step.makes] = is_made
 
     def _adapted(self, step):
         """Models that an optional step could not make are left out, or replaced by what they would have been made of."""
         absent = {model for model, is_made in self.made.items() if not is_made}
         if step.name == "quantize":
-            command = [self.options.id if part in absent else part for part in step.command]
-        else:
-            command = [part for part in step.command if part not in absent]
-        return Step(step.name, command, step.inside, step.is_optional, step.continues)
+            return replace(step, command=[self.options.id if part in absent else part for part in step.command])
+        return replace(step, command=[part for part in step.command if part not in absent])
 
-    def _done(self, mark, step):
-        if self.is_anew or not mark.is_file():
-            return None
+    def _why_again(self, mark, step):
+        """None where the step is done; else why it is done again, or nothing where it never was."""
+        if not mark.is_file():
+            return ""
         about = json.loads(mark.read_text())
-        return about["failed"] if about["command"] == step.command else None
+        if about.get("command") != step.command:
+            return "its command is another"
+        if about.get("reads") != list(step.reads):
+            return "what it reads has changed"
+        if about.get("failed", True):
+            return "it failed before"
+        if step.makes and about["made"] and not self._has_model(step.makes):
+            return f"{step.makes} is not there any more"
+        return None
 
-    def _do(self, step, begun):
-        """@returns whether an optional step failed. @raises StepError where another did"""
+    def _do(self, step, begun, mark):
+        """@returns whether what an optional step makes was made. @raises StepError where another failed, or any was killed"""
+        mark.unlink(missing_ok=True)
+        status = 0
         if step.inside:
             step.inside()
-            return False
-        command = self._continued(step, begun) if step.continues else step.command
-        self._forget_models(step)
-        failed = subprocess.run(command).returncode != 0
-        if failed and not step.is_optional:
-            raise StepError(f"{step.name} failed: {shlex.join(command)}")
-        if failed:
-            print(f"{step.name}: goes on without it", file=sys.stderr, flush=True)
-        return failed
+        else:
+            command = self._continued(step, begun) if step.continues else step.command
+            if step.makes:
+                # One of that name from an earlier run would be in the way.
+                subprocess.run([*self.options.lynceus, "models", "remove", step.makes], capture_output=True)
+            status = run_process(command, step.told_in)
+            if status < 0 or (status and not step.is_optional):
+                raise StepError(f"{step.name} {f'was ended by signal {-status}' if status < 0 else 'failed'}: {shlex.join(command)}")
+        is_made = status == 0 and (not step.is_optional or self._has_model(step.makes))
+        if not is_made:
+            say(f"{step.name}: goes on without it")
+        _write(mark, {"command": step.command, "reads": step.reads, "failed": status != 0, "made": is_made})
+        return is_made
+
+    def _has_model(self, model):
+        return model is None or subprocess.run([*self.options.lynceus, "models", "inspect", model], capture_output=True).returncode == 0
 
     def _continued(self, step, begun):
         """The command with `--resume` where this very step was interrupted; what an earlier one left is removed."""
-        if not self.is_anew and step.continues.is_file() and begun.is_file() and json.loads(begun.read_text())["command"] == step.command:
+        this = {"command": step.command, "reads": list(step.reads)}
+        if not self.is_anew and step.continues.is_file() and begun.is_file() and json.loads(begun.read_text()) == this:
             return [*_without(step.command, "--begin-with"), "--resume"]
         shutil.rmtree(step.continues.parent, ignore_errors=True)
-        _write(begun, {"command": step.command})
+        _write(begun, this)
         return step.command
 
-    def _forget_models(self, step):
-        """A model of that name from an earlier run would be in the way."""
-        model = _model_of(step, self.options.id)
-        if model is not None:
-            subprocess.run([*self.options.lynceus, "models", "remove", model], capture_output=True)
 
-    def _remember(self, step, failed):
-        model = _model_of(step, self.options.id)
-        if model is not None:
-            self.made[model] = not failed
+def run_process(command, told_in=None):
+    """@returns its status. Interrupted, it lets the process end first: a terminal tells both, `kill` only this one."""
+    with told_in.open("wb") if told_in else open(os.devnull, "rb") as file:
+        process = subprocess.Popen(command, stdout=file if told_in else None)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            for number, patience in ((None, PATIENCE_S), (signal.SIGINT, 5 * PATIENCE_S), (signal.SIGKILL, None)):
+                try:
+                    if number:
+                        process.send_signal(number)
+                    process.wait(patience)
+                    break
+                except subprocess.TimeoutExpired:
+                    pass
+            raise
 
 
-def _model_of(step, model):
-    """The id of the model that a step makes."""
-    return {"add": model, "prune anchors": f"{model}-anchors", "quantize": f"{model}-int8"}.get(step.name)
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def _without(command, option):
@@ -176,6 +262,78 @@ def _write(path, about):
     os.replace(part, path)
 
 
+LEAST_LOSS = 0.02
+"""The quickest model that loses no more mAP50 than this against the best of them is the one to run."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one model, on the held-out pictures."""
+
+    model: str
+    map50: float
+    low: float
+    high: float
+    ms: float
+    """Median of an inference, one thread."""
+
+
+def scores_of(report):
+    """By model, from what `lynceus models bench --json` prints."""
+    found = {}
+    for each in report["candidates"]:
+        if each["accuracy"] and each["threads"] == 1:
+            interval = each["accuracy"].get("map50Interval") or {}
+            map50 = each["accuracy"]["map50"] or 0.0
+            found[each["model"]] = Score(each["model"], map50, interval.get("low", map50), interval.get("high", map50), each["latency"]["p50Ms"])
+    return found
+
+
+def chosen(scores):
+    """Of those that were made: the quickest that is about as good as the best. @param scores in any order, at least one"""
+    best = max(score.map50 for score in scores)
+    return min((score for score in scores if score.map50 >= best - LEAST_LOSS), key=lambda score: score.ms)
+
+
+def compared(new, old, name):
+    """One sentence."""
+    points = 100 * (new.map50 - old.map50)
+    if new.low <= old.high and old.low <= new.high:
+        told = f"as good as {name}, as far as these pictures tell ({points:+.1f} points, and the intervals overlap)"
+    else:
+        told = f"{abs(points):.1f} points {'better' if points > 0 else 'worse'} than {name}"
+    return f"It is {told}, and {factor(old.ms / new.ms)}."
+
+
+def factor(times):
+    return f"{times:.1f} times as fast" if times >= 1.05 else f"{1 / times:.1f} times slower" if times <= 0.95 else "as fast"
+
+
+def drawn_share(pack):
+    """The share of the labels that a person drew."""
+    scores = [box[5] for entry in pack.pictures for box in entry["boxes"]]
+    return sum(score == 1 for score in scores) / max(1, len(scores))
+
+
+def summary(options, made, report, held_out):
+    """What was made and how good it is, in plain words. @param made by id, whether @param report of `models bench` @param held_out the pack"""
+    scores = scores_of(report)
+    own = [model for model in own_models(options) if made.get(model) and model in scores]
+    rows = [("made", own), ("began with", [options.id + BEFORE]), ("teacher", options.teach)]
+    lines = ["| | model | mAP50 | 95 % | ms, one thread |", "| --- | --- | ---: | ---: | ---: |"]
+    lines += [f"| {kind} | {each.model} | {100 * each.map50:.1f} | {100 * each.low:.1f} to {100 * each.high:.1f} | {each.ms:.1f} |" for kind, models in rows for each in map(scores.get, models) if each]
+    new = chosen([scores[model] for model in own])
+    others = [(options.id + BEFORE, "what it began with"), *((model, f"its teacher {model}") for model in options.teach)]
+    told = [compared(new, scores[model], name) for model, name in others if model in scores]
+    for model, why in ((options.id + ANCHORS, "no anchor could be spared"), (options.id + INT8, "integers gain nothing on this machine, or lose too much")):
+        if not made.get(model):
+            told.append(f"There is no {model}: {why}.")
+    share = drawn_share(held_out)
+    truth = "People drew all boxes that were judged by." if share == 1 else f"{'Nobody' if share == 0 else f'People drew only {share:.0%} of'} {'drew ' if share == 0 else ''}the boxes that were judged by{'' if share == 0 else ', the others are the teachers'}: a teacher agrees with itself, and what all teachers miss is missed here, too."
+    count = len(held_out.pictures)
+    return "\n".join([f"On the last {count} pictures, which nothing was trained on:", "", *lines, "", f"{new.model} is the one to run.", *told, truth, f"{options.out / 'report.html'} has the rest.", "", f"lynceus run YOUR-CAMERA --model {new.model}"])
+
+
 def check(options):
     """What would fail after hours fails here. @raises SetError, PackError"""
     pictures = read_set(options.frames).pictures
@@ -186,7 +344,7 @@ def check(options):
         if not path.is_file():
             raise SetError(f"there is no {path}")
     for name in options.also:
-        read_pack(name.rpartition(":")[0] if ":" in name else name)
+        read_pack(pack_of(name))
     for model in options.teach:
         told = subprocess.run([*options.lynceus, "models", "inspect", model], capture_output=True, text=True)
         if told.returncode != 0:
@@ -218,13 +376,23 @@ def parse(arguments):
     return options
 
 
+def interrupt(_number, _frame):
+    raise KeyboardInterrupt
+
+
 def main(arguments):
     options = parse(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    runner = Runner(options)
     try:
         check(options)
-        Runner(options).run(steps_of(options))
+        runner.run(steps_of(options))
     except (SetError, PackError, StepError) as error:
-        print(f"camera: {error}", file=sys.stderr)
+        say(f"camera: {error}")
         return 2
-    print(f"{options.id} is ready: lynceus run YOUR-CAMERA --model {options.id}\n{options.out / 'report.html'} compares it with its teachers by what they agree on in the last pictures; nobody drew those boxes.")
+    except KeyboardInterrupt:
+        say(f"\ncamera: interrupted at {runner.at or 'the beginning'}; the same command goes on there")
+        return 130
+    print(summary(options, runner.made, json.loads((options.out / "report.json").read_text()), read_pack(options.out / "packs" / "held-out")))
     return 0

@@ -10,7 +10,11 @@ class Progress:
         self.began = self.told = time.monotonic()
 
     def add(self, count=1):
-        self.done += count
+        self.reach(self.done + count)
+
+    def reach(self, done):
+        """So many are done now."""
+        self.done = done
         now = time.monotonic()
         if now - self.told >= (0.2 if sys.stderr.isatty() else 30):
             self.told = now
@@ -23,6 +27,7 @@ class Progress:
 
     def _tell(self, now):
         seconds = now - self.began
-        rest = seconds / max(1, self.done - self.before) * (self.total - self.done)
-        text = f"{self.name}: {self.done} of {self.total}, {seconds:.0f} s, {rest:.0f} s to go"
+        own = self.done - self.before
+        rest = f", {seconds / own * (self.total - self.done):.0f} s to go" if own > 0 else ""
+        text = f"{self.name}: {self.done} of {self.total}, {seconds:.0f} s{rest}"
         print(f"\r{text}\x1b[K" if sys.stderr.isatty() else text, end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)

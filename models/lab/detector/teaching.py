@@ -32,8 +32,12 @@ TILE_LONGEST = 0.7
 EDGE_PX = 2
 """A box that ends so near to an inner edge of a part is cut."""
 MERGE_IOU = 0.55
-CHUNK_VIEWS = 720
-"""At a time: what an interrupted run loses, and what a start of lynceus is spread over."""
+CHUNK_VIEWS, MOST_VIEWS = 48, 720
+"""At a time, at first and at most: what an interrupted run loses, and what a start of lynceus is spread over."""
+CHUNK_S = 60
+"""So long a chunk takes once it is known how quick the machine is."""
+LOOK_S = 0.5
+"""Between two looks at how far lynceus is."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +119,15 @@ def teach(options):
         part.write_text(json.dumps(header) + "\n")
     rest = [picture for picture in pictures if picture.file not in done]
     progress = Progress(f"teach {options.model}", len(pictures), len(pictures) - len(rest))
-    chunk = CHUNK_VIEWS // len(views_of(1, 1, options.views))
-    for start in range(0, len(rest), chunk):
-        lines = look(rest[start : start + chunk], options)
+    views = len(views_of(1, 1, options.views))
+    chunk = CHUNK_VIEWS // views
+    while rest:
+        began = time.monotonic()
+        lines = look(rest[:chunk], options, progress)
+        rest = rest[chunk:]
+        chunk = max(CHUNK_VIEWS // views, min(MOST_VIEWS // views, round(len(lines) * CHUNK_S / (time.monotonic() - began))))
         with part.open("a") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines))
-        progress.add(len(lines))
     progress.end()
     os.replace(part, options.out)
     return summary(options.out, options.views)
@@ -138,8 +145,8 @@ def _begun(part, header):
     return {json.loads(line)["image"]["file"] for line in whole[1:]}
 
 
-def look(pictures, options):
-    """Lets lynceus look at all views of some pictures; a line each."""
+def look(pictures, options, progress=None):
+    """Lets lynceus look at all views of some pictures; a line each. @param progress of pictures, where it is told"""
     with tempfile.TemporaryDirectory(prefix="lynceus-teach-") as folder:
         folder = Path(folder)
         (folder / "views").mkdir()
@@ -151,9 +158,13 @@ def look(pictures, options):
                 cv2.imwrite(str(folder / "views" / f"{len(views):07d}.png"), seen_through(view, pixels)[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
                 views.append((index, view))
         found = [[] for _ in pictures]
-        for number, detections in run_lynceus(folder, options).items():
+        begun = progress.done if progress else 0
+        tell = (lambda seen: progress.reach(begun + seen * len(pictures) // len(views))) if progress else None
+        for number, detections in run_lynceus(folder, options, tell).items():
             index, view = views[number]
             found[index] += _usable(detections, view, sizes[index])
+    if progress:
+        progress.reach(begun + len(pictures))
     return [
         {"type": "frame", "image": {"width": width, "height": height, "file": picture.file}, "detections": merged(boxes)}
         for picture, (width, height), boxes in zip(pictures, sizes, found)
@@ -169,18 +180,35 @@ def _usable(detections, view, size):
             yield box, label, detection["score"], view.name
 
 
-def run_lynceus(folder, options):
-    """Detections of the pictures in `folder/views`, by their place."""
+def run_lynceus(folder, options, tell=None):
+    """Detections of the pictures in `folder/views`, by their place. @param tell how many it has seen so far"""
     stage = {"id": "detect", "kind": "detector.yolo", "options": {"model": options.model, "mode": "throughput", "confidenceThreshold": options.score, "maxDetections": 100}}
     # JSON is YAML.
     (folder / "teach.yaml").write_text(json.dumps({"name": "teach", "source": {"kind": "dataset", "path": str(folder / "views")}, "stages": [stage]}))
-    command = [*options.lynceus, "run", str(folder / "teach.yaml"), "--once", "--no-server", "--out", str(folder / "out.ndjson")]
-    told = subprocess.run(command, capture_output=True, text=True)
-    if told.returncode != 0:
-        raise SetError(f"{shlex.join(command)} ended with {told.returncode}:\n{told.stderr.strip()[-2000:]}")
-    frames = [json.loads(line) for line in (folder / "out.ndjson").read_text().splitlines()]
+    out, said = folder / "out.ndjson", folder / "said.txt"
+    command = [*options.lynceus, "run", str(folder / "teach.yaml"), "--once", "--no-server", "--out", str(out)]
+    with said.open("wb") as file:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file)
+        try:
+            status = _awaited(process, lambda: tell and out.is_file() and tell(out.read_bytes().count(b'{"type":"frame"')))
+        finally:
+            # Interrupted, it would write on into a folder that is being removed.
+            process.kill()
+            process.wait()
+    if status != 0:
+        raise SetError(f"{shlex.join(command)} ended with {status}:\n{said.read_text(errors='replace').strip()[-2000:]}")
+    frames = [json.loads(line) for line in out.read_text().splitlines()]
     # A picture that can't be decoded leaves a gap in the sequence.
     return {frame["seq"]: frame["detections"] for frame in frames if frame["type"] == "frame"}
+
+
+def _awaited(process, look):
+    """Its status; looks again and again until then."""
+    while True:
+        try:
+            return process.wait(LOOK_S)
+        except subprocess.TimeoutExpired:
+            look()
 
 
 def summary(path, views, score=0.4):

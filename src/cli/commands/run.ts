@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { StreamDefinition } from '../../config/stream-definition.js';
 import { monotonicMs } from '../../core/clock.js';
 import { AppError } from '../../core/errors.js';
 import type { Logger } from '../../core/logger.js';
@@ -16,7 +17,7 @@ import { TextOutput } from '../../sinks/text-output.js';
 import { TraceSink } from '../../sinks/trace-sink.js';
 import { FlightRecorder } from '../../timing/flight-recorder.js';
 import { traceDocument } from '../../timing/trace-document.js';
-import { definitionOf } from '../definitions.js';
+import { DEFAULT_MODEL, definitionOf } from '../definitions.js';
 import { parseDurationMs, parseInteger } from '../arguments.js';
 import { createLog } from '../log.js';
 import { openStore } from '../models.js';
@@ -95,7 +96,7 @@ async function run(inputs: readonly string[], options: RunOptions): Promise<numb
   refuseDuplicates(definitions.map(({ name }) => name));
 
   let server: LynceusServer | undefined;
-  const outputs = await openOutputs(options);
+  const outputs = await openOutputs(options, definitions, log);
   const store = openStore();
   const recorder = new FlightRecorder();
   const breaches = options.breach === undefined ? [] : [new BreachSink({ thresholdMs: options.breach, folder: options.breachDir, recorder, log, intervals: (fromMs, toMs) => pipeline.runtimeIntervals(fromMs, toMs) })];
@@ -145,12 +146,19 @@ async function run(inputs: readonly string[], options: RunOptions): Promise<numb
   }
 }
 
-async function openOutputs({ out, record, recordEvery, trace }: RunOptions): Promise<Sink[]> {
+async function openOutputs({ out, record, recordEvery, trace }: RunOptions, definitions: readonly StreamDefinition[], log: Logger): Promise<Sink[]> {
   const sinks: Sink[] = [];
   if (out) sinks.push(new NdjsonSink(out === '-' ? TextOutput.toStdout() : await TextOutput.toFile(out)));
-  if (record) sinks.push(await RecordingSink.open(record, recordEvery));
+  if (record) sinks.push(await RecordingSink.open(record, { everyMs: recordEvery, log, modelOf: (stream) => modelOf(definitions.find(({ name }) => name === stream)) }));
   if (trace) sinks.push(new TraceSink(await TextOutput.toFile(trace)));
   return sinks;
+}
+
+/** Of a stream's last detector: whose boxes leave the graph. */
+function modelOf(definition: StreamDefinition | undefined): string | undefined {
+  const detector = definition?.stages.filter(({ kind }) => kind === 'detector.yolo').at(-1);
+  const model = detector?.options?.['model'] ?? DEFAULT_MODEL;
+  return detector && typeof model === 'string' ? model : undefined;
 }
 
 function traceOf(recorder: FlightRecorder, pipeline: Pipeline, lastMs: number, stream?: string): AsyncIterable<string> {
@@ -170,7 +178,9 @@ function withoutClose(sink: Sink): Sink {
 }
 
 function guarded(sink: Sink, delivery: Delivery, log: Logger): Sink {
-  return delivery === 'live' ? new IsolatedSink(withoutClose(sink), log) : withoutClose(sink);
+  if (delivery !== 'live') return withoutClose(sink);
+  // A recording tells by itself what it could not keep, and what it passes over is no loss.
+  return sink instanceof RecordingSink ? sink.unwaited() : new IsolatedSink(withoutClose(sink), log);
 }
 
 function announce({ url, wsUrl }: LynceusServer, { token }: RunOptions): void {
