@@ -137,17 +137,21 @@ class PackWriter:
 
 
 def write_coco(pack, folder):
-    """The pack as a COCO dataset, for `lynceus eval` and the commands under `lynceus models`. What is to be ignored is a crowd of each class."""
+    """The pack as a COCO dataset, for `lynceus eval` and the commands under `lynceus models`."""
+    write_coco_pictures([(entry["file"], pixels[: entry["height"], : entry["width"]], entry["boxes"], entry["ignore"]) for pixels, entry in zip(pack.images, pack.pictures)], folder)
+
+
+def write_coco_pictures(pictures, folder):
+    """Pictures `(name, RGB pixels, boxes, regions to ignore)` as a COCO dataset, numbered. What is to be ignored is a crowd of each class."""
     part = Path(folder).with_name(f"{Path(folder).name}.part")
     shutil.rmtree(part, ignore_errors=True)
     (part / "images").mkdir(parents=True)
     images, annotations = [], []
-    for number, (pixels, entry) in enumerate(zip(pack.images, pack.pictures), 1):
-        width, height = entry["width"], entry["height"]
+    for number, (_, pixels, boxes, ignore) in enumerate(pictures, 1):
         name = f"{number:06d}.png"
-        cv2.imwrite(str(part / "images" / name), pixels[:height, :width, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        images.append({"id": number, "file_name": name, "width": width, "height": height})
-        marked = [(box[:4], box[4], 0) for box in entry["boxes"]] + [(region, kind, 1) for region in entry["ignore"] for kind in range(len(CLASSES))]
+        cv2.imwrite(str(part / "images" / name), pixels[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        images.append({"id": number, "file_name": name, "width": pixels.shape[1], "height": pixels.shape[0]})
+        marked = [(box[:4], box[4], 0) for box in boxes] + [(region[:4], kind, 1) for region in ignore for kind in range(len(CLASSES))]
         for (x1, y1, x2, y2), kind, crowd in marked:
             w, h = x2 - x1, y2 - y1
             annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": kind + 1, "bbox": [x1, y1, w, h], "area": w * h, "iscrowd": crowd})

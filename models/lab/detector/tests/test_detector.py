@@ -24,6 +24,7 @@ import anchors
 import augment
 import bits
 import boxes
+import choosing
 import cutouts
 import elastic
 import exporting
@@ -182,6 +183,32 @@ class CutOuts(Temporary):
         nothing = cutouts.Cutouts([])
         picture, _ = augment.made(mixture, 96, np.random.default_rng(1), cutouts=nothing, paste_share=1.0)
         self.assertEqual(picture.shape, (96, 96, 3))
+
+
+class Choosing(Temporary):
+    def test_each_so_many_th_picture_and_the_same_in_fours(self):
+        packs = [read_pack(street(self.folder / "street", count=16))]
+        chosen = choosing.chosen(packs, every=2, offset=1)
+        self.assertEqual([name for name, *_ in chosen[:3]], ["street-1", "street-3", "street-5"])
+        self.assertEqual(len(chosen), 8 + 2)
+        self.assertEqual(chosen[8][0], "street-1+street-5+street-9+street-13")
+        self.assertEqual(len(chosen[8][2]), sum(len(boxes) for name, _, boxes, _ in chosen[:8] if name in chosen[8][0].split("+")))
+
+    def test_in_one_picture_objects_are_half_as_large_and_where_they_were(self):
+        chosen = choosing.chosen([read_pack(street(self.folder / "street"))], every=1, offset=0)
+        for name, canvas, boxes, _ in chosen[8:]:
+            for x1, y1, x2, y2, kind, _ in boxes:
+                inner = canvas[int((y1 + y2) / 2), int((x1 + x2) / 2)].astype(int)
+                if np.ptp(inner) > 60:  # no other lies upon it
+                    self.assertEqual(int(inner.argmax()), 1 if kind == 0 else 0, name)
+
+    def test_it_is_a_dataset(self):
+        folder = street(self.folder / "street")
+        with contextlib.redirect_stdout(io.StringIO()) as told:
+            self.assertEqual(choosing.main(["--data", str(folder), "--every", "2", "--out", str(self.folder / "choose")]), 0)
+        self.assertRegex(told.getvalue(), r"5 pictures, \d+ objects")
+        about = json.loads((self.folder / "choose" / "annotations.json").read_text())
+        self.assertTrue(all((self.folder / "choose" / "images" / image["file_name"]).is_file() for image in about["images"]))
 
 
 class Pictures(Temporary):
