@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { RecordingSink } from '../../src/cli/recording-sink.js';
 import type { DeliveredFrame } from '../../src/core/result.js';
 import { parseNdjson, startCli, tinyModelFolder } from '../fixtures/cli.js';
@@ -216,6 +216,7 @@ describe.skipIf(skipped)(`a full disk${skipped}`, () => {
     const clip = await makeClip({ frames: 20, container: 'mkv' });
     const out = join(home, 'out.ndjson');
     const run = startCli(['run', clip, '--model', tinyModelFolder(home), '--realtime', '--loop', '--no-server', '--out', out, '--record', folder, '--record-every', '40ms'], home);
+    onTestFinished(() => void run.child.kill('SIGKILL'));
     await run.said(/ERR_DISK_FULL/);
     rmSync(ballast);
     await run.said(/pictures are kept again/);

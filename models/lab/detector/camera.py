@@ -309,29 +309,39 @@ def factor(times):
     return f"{times:.1f} times as fast" if times >= 1.05 else f"{1 / times:.1f} times slower" if times <= 0.95 else "as fast"
 
 
-def drawn_share(pack):
-    """The share of the labels that a person drew."""
+def who_drew(pack):
+    """The boxes that models were judged by, in words. Boxes that a person drew have a score of 1."""
     scores = [box[5] for entry in pack.pictures for box in entry["boxes"]]
-    return sum(score == 1 for score in scores) / max(1, len(scores))
+    share = sum(score == 1 for score in scores) / max(1, len(scores))
+    if share == 1:
+        return "People drew all boxes that were judged by."
+    who = f"People drew {share:.0%} of the boxes that were judged by, teachers the others" if share else "Nobody drew the boxes that were judged by, teachers did"
+    return f"{who}: a teacher agrees with itself, and what all of them miss is missed here, too."
+
+
+def table_of(options, own, scores):
+    rows = [("made", own), ("began with", [options.id + BEFORE]), ("teacher", options.teach)]
+    lines = ["| | model | mAP50 | 95 % | ms, one thread |", "| --- | --- | ---: | ---: | ---: |"]
+    for kind, models in rows:
+        for each in filter(None, map(scores.get, models)):
+            lines.append(f"| {kind} | {each.model} | {100 * each.map50:.1f} | {100 * each.low:.1f} to {100 * each.high:.1f} | {each.ms:.1f} |")
+    return lines
 
 
 def summary(options, made, report, held_out):
-    """What was made and how good it is, in plain words. @param made by id, whether @param report of `models bench` @param held_out the pack"""
+    """What was made and how good it is, in plain words.
+
+    @param made by id, whether it was @param report of `models bench` @param held_out the pack that was judged by
+    """
     scores = scores_of(report)
     own = [model for model in own_models(options) if made.get(model) and model in scores]
-    rows = [("made", own), ("began with", [options.id + BEFORE]), ("teacher", options.teach)]
-    lines = ["| | model | mAP50 | 95 % | ms, one thread |", "| --- | --- | ---: | ---: | ---: |"]
-    lines += [f"| {kind} | {each.model} | {100 * each.map50:.1f} | {100 * each.low:.1f} to {100 * each.high:.1f} | {each.ms:.1f} |" for kind, models in rows for each in map(scores.get, models) if each]
     new = chosen([scores[model] for model in own])
     others = [(options.id + BEFORE, "what it began with"), *((model, f"its teacher {model}") for model in options.teach)]
     told = [compared(new, scores[model], name) for model, name in others if model in scores]
-    for model, why in ((options.id + ANCHORS, "no anchor could be spared"), (options.id + INT8, "integers gain nothing on this machine, or lose too much")):
-        if not made.get(model):
-            told.append(f"There is no {model}: {why}.")
-    share = drawn_share(held_out)
-    truth = "People drew all boxes that were judged by." if share == 1 else f"{'Nobody' if share == 0 else f'People drew only {share:.0%} of'} {'drew ' if share == 0 else ''}the boxes that were judged by{'' if share == 0 else ', the others are the teachers'}: a teacher agrees with itself, and what all teachers miss is missed here, too."
-    count = len(held_out.pictures)
-    return "\n".join([f"On the last {count} pictures, which nothing was trained on:", "", *lines, "", f"{new.model} is the one to run.", *told, truth, f"{options.out / 'report.html'} has the rest.", "", f"lynceus run YOUR-CAMERA --model {new.model}"])
+    absent = ((options.id + ANCHORS, "no anchor could be spared, or it failed"), (options.id + INT8, "integers gain too little on this machine or lose too much, or it failed"))
+    told += [f"There is no {model}: {why}; what was said above tells which." for model, why in absent if not made.get(model)]
+    lines = [f"On the last {len(held_out.pictures)} pictures, which nothing was trained on:", "", *table_of(options, own, scores), "", f"{new.model} is the one to run.", *told]
+    return "\n".join([*lines, who_drew(held_out), f"{options.out / 'report.html'} has the rest.", "", f"lynceus run YOUR-CAMERA --model {new.model}"])
 
 
 def check(options):
