@@ -1,6 +1,8 @@
 """The trained finder as ONNX: any size, normalisation folded into convolutions."""
 
 import argparse
+import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from torch import nn
 import learning
 
 OPSET = 13
+LICENCE = "MIT; trained on photographs under CC BY 4.0, see README.md"
 
 
 class Graph(nn.Module):
@@ -45,11 +48,14 @@ def main(arguments):
     parser = argparse.ArgumentParser(prog="export", description="Writes the trained finder as ONNX.")
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
+    parser.add_argument("--command", action="append", default=[], metavar="COMMAND", help="one that led to the checkpoint, for finder.json; may be given again")
     options = parser.parse_args(arguments)
     try:
         worst = export(options.checkpoint, options.out)
     except (OSError, KeyError, RuntimeError) as error:
         print(f"export: {options.checkpoint}: {error}", file=sys.stderr)
         return 2
+    about = {"file": options.out.name, "sha256": hashlib.sha256(options.out.read_bytes()).hexdigest(), "licence": LICENCE, "lineage": options.command}
+    options.out.with_name("finder.json").write_text(json.dumps(about, indent=2) + "\n")
     print(f"{options.out}: {options.out.stat().st_size / 1024:.0f} KB; differs from the network by {worst:.1e} at most")
     return 0

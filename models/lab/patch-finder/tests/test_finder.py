@@ -1,6 +1,7 @@
 """Textures, scenes, the network, its loss, training and export of the finder."""
 
 import contextlib
+import hashlib
 import io
 import json
 import sys
@@ -208,6 +209,14 @@ class Network(Temporary):
         centre, sides = session.run(None, {"pixels": np.zeros((1, 3, 64, 96), np.uint8)})
         self.assertEqual((centre.shape, sides.shape), ((1, 1, 16, 24), (1, 4, 16, 24)))
         self.assertTrue((sides > 0).all())
+
+    def test_beside_the_graph_lies_what_it_is(self):
+        torch.save({"average": finder.Finder().state_dict()}, self.folder / "last.pt")
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(publishing.main(["--checkpoint", str(self.folder / "last.pt"), "--out", str(self.folder / "out" / "finder.onnx"), "--command", "train"]), 0)
+        about = json.loads((self.folder / "out" / "finder.json").read_text())
+        self.assertEqual((about["file"], about["lineage"]), ("finder.onnx", ["train"]))
+        self.assertEqual(about["sha256"], hashlib.sha256((self.folder / "out" / "finder.onnx").read_bytes()).hexdigest())
 
 
 class Optimising(Temporary):
