@@ -309,10 +309,9 @@ def factor(times):
     return f"{times:.1f} times as fast" if times >= 1.05 else f"{1 / times:.1f} times slower" if times <= 0.95 else "as fast"
 
 
-def who_drew(pack):
-    """The boxes that models were judged by, in words. Boxes that a person drew have a score of 1."""
-    scores = [box[5] for entry in pack.pictures for box in entry["boxes"]]
-    share = sum(score == 1 for score in scores) / max(1, len(scores))
+def who_drew(pack, given):
+    """The boxes that models were judged by, in words. @param given how many of them came with the pictures; scores don't tell, a sure teacher's is 1, too"""
+    share = min(1, given / max(1, sum(len(entry["boxes"]) for entry in pack.pictures)))
     if share == 1:
         return "People drew all boxes that were judged by."
     who = f"People drew {share:.0%} of the boxes that were judged by, teachers the others" if share else "Nobody drew the boxes that were judged by, teachers did"
@@ -328,10 +327,10 @@ def table_of(options, own, scores):
     return lines
 
 
-def summary(options, made, report, held_out):
+def summary(options, made, report, held_out, given):
     """What was made and how good it is, in plain words.
 
-    @param made by id, whether it was @param report of `models bench` @param held_out the pack that was judged by
+    @param made by id, whether it was @param report of `models bench` @param held_out the pack that was judged by @param given how many of its boxes people drew
     """
     scores = scores_of(report)
     own = [model for model in own_models(options) if made.get(model) and model in scores]
@@ -341,7 +340,7 @@ def summary(options, made, report, held_out):
     absent = ((options.id + ANCHORS, "no anchor could be spared, or it failed"), (options.id + INT8, "integers gain too little on this machine or lose too much, or it failed"))
     told += [f"There is no {model}: {why}; what was said above tells which." for model, why in absent if not made.get(model)]
     lines = [f"On the last {len(held_out.pictures)} pictures, which nothing was trained on:", "", *table_of(options, own, scores), "", f"{new.model} is the one to run.", *told]
-    return "\n".join([*lines, who_drew(held_out), f"{options.out / 'report.html'} has the rest.", "", f"lynceus run YOUR-CAMERA --model {new.model}"])
+    return "\n".join([*lines, who_drew(held_out, given), f"{options.out / 'report.html'} has the rest.", "", f"lynceus run YOUR-CAMERA --model {new.model}"])
 
 
 def check(options):
@@ -404,5 +403,6 @@ def main(arguments):
     except KeyboardInterrupt:
         say(f"\ncamera: interrupted at {runner.at or 'the beginning'}; the same command goes on there")
         return 130
-    print(summary(options, runner.made, json.loads((options.out / "report.json").read_text()), read_pack(options.out / "packs" / "held-out")))
+    given = sum(len(picture.boxes) for picture in read_set(options.frames, part=(1 - options.held_out, 1)).pictures)
+    print(summary(options, runner.made, json.loads((options.out / "report.json").read_text()), read_pack(options.out / "packs" / "held-out"), given))
     return 0
