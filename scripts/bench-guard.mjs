@@ -1,14 +1,14 @@
-// What the guard costs on a frame where it finds nothing to verify: the tap, the search, a fill, and all of the first pass against the
+// What the guard costs on a frame where it finds nothing to verify: the tap, the patch finder where the profile has it, the search, a fill, and all of the first pass against the
 // detector alone. Everything by turns on every picture, so that what else the machine does meets all of them alike.
 //
-//   node scripts/bench-guard.mjs --model ID <folder of pictures | video> [--profile guard.json] [--runs 300] [--threads 1,2] [--json]
+//   node scripts/bench-guard.mjs --model ID <folder of pictures | video> [--profile guard.json] [--search both] [--runs 300] [--threads 1,2] [--json]
 //
-// Needs `npm run build`. Where the model has no clean profile, one is learnt from the pictures. Nothing passes or fails here.
+// Needs `npm run build`. Where the model has no clean profile, or with --search, one is learnt from the pictures. Nothing passes or fails here.
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { learnProfile } from '../dist/cli/guard/learn-profile.js';
+import { chooseSearch, DEFAULT_SEARCH, learnProfile } from '../dist/cli/guard/learn-profile.js';
 import { machine } from '../dist/cli/bench/machine.js';
 import { openStore } from '../dist/cli/models.js';
 import { anyPictures } from '../dist/cli/picture-sets.js';
@@ -16,14 +16,15 @@ import { textTable } from '../dist/cli/terminal.js';
 import { loadDetector } from '../dist/detector/detector-session.js';
 import { fillRegions } from '../dist/guard/fill.js';
 import { PassRunner } from '../dist/guard/pass-runner.js';
+import { PatchFinder } from '../dist/guard/search/patch-finder.js';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { model: { type: 'string', default: 'centernet-coco' }, profile: { type: 'string' }, runs: { type: 'string', default: '300' }, threads: { type: 'string', default: '1,2' }, json: { type: 'boolean', default: false } },
+  options: { model: { type: 'string', default: 'centernet-coco' }, profile: { type: 'string' }, search: { type: 'string' }, runs: { type: 'string', default: '300' }, threads: { type: 'string', default: '1,2' }, json: { type: 'boolean', default: false } },
 });
 const [source] = positionals;
 if (!source) {
-  console.error('usage: node scripts/bench-guard.mjs --model ID <folder of pictures | video> [--profile guard.json] [--runs 300] [--threads 1,2] [--json]');
+  console.error('usage: node scripts/bench-guard.mjs --model ID <folder of pictures | video> [--profile guard.json] [--search both] [--runs 300] [--threads 1,2] [--json]');
   process.exit(2);
 }
 const WARMUP_RUNS = 10;
@@ -40,22 +41,22 @@ const thresholds = { ...manifest.defaults, maxDetections: 100 };
 
 const results = [];
 for (const threads of options.threads.split(',').map(Number)) results.push(await measure(threads));
-const report = { model: manifest.id, pictures: pictures.length, runs, profile: learnt ? 'learnt from the pictures' : (options.profile ?? 'of the model'), results, machine: machine() };
+const report = { model: manifest.id, pictures: pictures.length, runs, search: model.profile.search, profile: learnt ? 'learnt from the pictures' : (options.profile ?? 'of the model'), results, machine: machine() };
 if (options.json) console.log(JSON.stringify(report, null, 2));
 else {
   const rows = results.flatMap(({ threads, ...parts }) => Object.entries(parts).map(([name, figures]) => [`${threads}`, name.replaceAll('_', ' '), ...(typeof figures === 'number' ? ['', figures.toFixed(3), '', ''] : [figures.p10, figures.median, figures.p90, figures.p99].map((value) => value.toFixed(3)))]));
-  console.log(`${manifest.id}, ${pictures.length} pictures, n = ${runs}, profile ${report.profile}\n`);
+  console.log(`${manifest.id}, ${pictures.length} pictures, n = ${runs}, profile ${report.profile}, search by ${report.search}\n`);
   console.log(textTable(['threads', 'ms', 'p10', 'median', 'p90', 'p99'], rows));
 }
 
 async function guardedModel() {
   try {
-    return { model: await store.resolveGuarded(options.model, options.profile), learnt: false };
+    if (!options.search) return { model: await store.resolveGuarded(options.model, options.profile), learnt: false };
   } catch (error) {
     if (error.code !== 'ERR_GUARD_PROFILE_MISSING') throw error;
   }
   const tapped = await store.resolveTapped(options.model);
-  const profile = await learnProfile(tapped, { pictures: await anyPictures(source, MOST_PICTURES), threads: 2 });
+  const profile = await learnProfile(tapped, await chooseSearch(store, options.search ?? DEFAULT_SEARCH), { pictures: await anyPictures(source, MOST_PICTURES), threads: 2 });
   const path = join(tmpdir(), `bench-guard-${process.pid}.json`);
   await writeFile(path, JSON.stringify(profile));
   return { model: await store.resolveGuarded(options.model, path), learnt: true };
@@ -65,11 +66,12 @@ async function measure(threads) {
   const plain = await loadDetector({ manifest, modelPath: model.preparedPath, threads });
   const tapped = await loadDetector({ manifest, modelPath: model.tappedPath, threads });
   const { tap, profile } = model;
-  const runner = new PassRunner(tapped, { manifest, tap, profile, thresholds });
+  const finder = model.finder && (await PatchFinder.load({ modelPath: model.finder.path, threads }, manifest.input));
+  const runner = new PassRunner(tapped, { manifest, tap, profile, thresholds }, finder);
   // A quarter of the picture's side: a large patch on a near person.
   const side = Math.round(Math.min(width, height) / 4);
   const region = { left: (width - side) >> 1, top: (height - side) >> 1, right: (width + side) >> 1, bottom: (height + side) >> 1 };
-  const times = { session_without_tap: [], session_with_tap: [], detector: [], guarded_first_pass: [], search: [], fill: [], added: [] };
+  const times = { session_without_tap: [], session_with_tap: [], detector: [], guarded_first_pass: [], ...(finder && { finder: [] }), search: [], fill: [], added: [] };
   let candidates = 0;
 
   const turns = [
@@ -80,7 +82,8 @@ async function measure(threads) {
       let response;
       const guarded_first_pass = await timed(async () => (response = await runner.run({ pixels, fit: pictureFit, sourceSize, fills: [], search: true })));
       candidates += response.candidates.length > 0 ? 1 : 0;
-      return { guarded_first_pass, search: response.endedMs - response.suppressedMs };
+      const { suppressedMs, finderEndedMs = suppressedMs, endedMs } = response;
+      return { guarded_first_pass, ...(finder && { finder: finderEndedMs - suppressedMs }), search: endedMs - finderEndedMs };
     },
     async ({ pixels }) => {
       const copy = pixels.slice();
@@ -98,6 +101,7 @@ async function measure(threads) {
   }
   await plain.session.release();
   await tapped.session.release();
+  await finder?.release();
   const figures = Object.fromEntries(Object.entries(times).map(([name, values]) => [name, { p10: quantile(values, 0.1), median: quantile(values, 0.5), p90: quantile(values, 0.9), p99: quantile(values, 0.99) }]));
   const share = (100 * figures.added.median) / figures.detector.median;
   return { threads, ...figures, added_of_detector_percent: Number(share.toFixed(2)), pictures_with_candidates_percent: Number(((100 * candidates) / runs).toFixed(2)) };

@@ -41,6 +41,8 @@ export interface GuardedQueriedModel extends QueriedModel {
   /** `modelPath` is the prepared model with this tap. */
   readonly tap: ShallowTap;
   readonly profile: GuardProfile;
+  /** Of the patch finder, where the profile's search wants it. */
+  readonly finderPath?: string | undefined;
 }
 
 /** The lowest scores count: a search sees by them that it gets warmer, and COCO's curve needs them. */
@@ -67,8 +69,8 @@ export async function startQueries({ manifest, modelPath, cores }: QueriedModel)
 }
 
 /** As `startQueries`, and the answers say what the guard's search finds: what an attacker who knows the guard can measure at home. */
-export async function startGuardedQueries({ manifest, modelPath, cores, tap, profile }: GuardedQueriedModel): Promise<ModelQueries> {
-  const service = await GuardService.start({ manifest, modelPath, tap, profile, thresholds: queryThresholds(manifest), mode: 'throughput', cores, prefetch: true });
+export async function startGuardedQueries({ manifest, modelPath, cores, tap, profile, finderPath }: GuardedQueriedModel): Promise<ModelQueries> {
+  const service = await GuardService.start({ manifest, modelPath, finderPath, tap, profile, thresholds: queryThresholds(manifest), mode: 'throughput', cores, prefetch: true });
   const answer = async ({ pixels, fit, sourceSize }: QueryPicture): Promise<QueryAnswer> => (await service.run({ pixels, fit, sourceSize, fills: [], search: true })).response;
   return new PendingQueries(manifest.labels, answer, () => service.close());
 }

@@ -27,8 +27,8 @@ export class DetectorServices {
     return known(this.#detectors, [preparedPath, settings, frames], () => DetectorService.start({ manifest, modelPath: preparedPath, emulatedSpeed: this.#emulatedSpeed, ...frames, ...settings }));
   }
 
-  getGuarded({ manifest, tappedPath, tap, profile }: GuardedModel, thresholds: DeliveryThresholds, settings: WorkerSettings): Promise<GuardService> {
-    return known(this.#guards, [tappedPath, settings, thresholds, profile], () => GuardService.start({ manifest, modelPath: tappedPath, tap, profile, thresholds, ...settings }));
+  getGuarded({ manifest, tappedPath, tap, profile, finder }: GuardedModel, thresholds: DeliveryThresholds, settings: WorkerSettings): Promise<GuardService> {
+    return known(this.#guards, [tappedPath, settings, thresholds, profile], () => GuardService.start({ manifest, modelPath: tappedPath, finderPath: finder?.path, tap, profile, thresholds, ...settings }));
   }
 
   /** Of one stream alone: its network changes with the time of its frames. */

@@ -1,7 +1,7 @@
 import type { Detections } from '../core/detections.js';
 import type { ImageFit } from '../core/image-fit.js';
 import type { InputRegion } from './region.js';
-import { inputBox, liesOnObject, regionIou } from './search/region-geometry.js';
+import { inputBox, liesOnObject, regionIou, SAME_PLACE_IOU } from './search/region-geometry.js';
 
 /** What covering a region changes for the objects that it lies on, in units of the score scale. */
 export interface RegionEffect {
@@ -15,8 +15,6 @@ export interface RegionEffect {
 
 /** Boxes of one class that overlap by more are the same object in both passes. */
 const SAME_OBJECT_IOU = 0.45;
-/** A box that overlaps a region by more is about what the region shows. */
-const SAME_PLACE_IOU = 0.3;
 /** With a smaller share of its confidence, an object has gone. */
 const LEFT_OVER = 0.4;
 

@@ -139,13 +139,14 @@ function withFailure(failure: AppError | undefined): Pick<FirstPass, 'failure'> 
   return failure ? { failure } : {};
 }
 
-function tellParts(context: StageContext, { startedMs, filledMs, inferredMs, decodedMs, suppressedMs, endedMs, detections }: PassResponse, worker: string): void {
+function tellParts(context: StageContext, { startedMs, filledMs, inferredMs, decodedMs, suppressedMs, finderEndedMs, endedMs, detections }: PassResponse, worker: string): void {
   context.serviceStarted(startedMs);
   context.part('fill', startedMs, filledMs);
   context.part('infer', filledMs, inferredMs);
   context.part('decode', inferredMs, decodedMs);
   context.part('nms', decodedMs, suppressedMs);
-  context.part('search', suppressedMs, endedMs);
+  if (finderEndedMs !== undefined) context.part('find', suppressedMs, finderEndedMs);
+  context.part('search', finderEndedMs ?? suppressedMs, endedMs);
   context.servedBy(worker);
   context.boxesBeforeNms(detections.boxesBeforeNms);
 }

@@ -1,3 +1,4 @@
+import { assert } from '../core/assert.js';
 import { monotonicMs } from '../core/clock.js';
 import { toAppError } from '../core/errors.js';
 import type { Size } from '../core/size.js';
@@ -7,7 +8,8 @@ import type { DetectorSession } from '../detector/detector-session.js';
 import { findOutput, type ModelOutputs } from '../detector/output-tensor.js';
 import { fillRegions } from './fill.js';
 import { type DeliveryThresholds, type FollowedPatch, type FollowRequest, type PassRequest, type PassResponse, passThresholds } from './passes.js';
-import type { GuardProfile, ShallowTap } from './profile.js';
+import { type GuardProfile, type SearchKind, type ShallowTap, usesEvidence, usesFinder } from './profile.js';
+import type { PatchFinder } from './search/patch-finder.js';
 import { PatchSearch, type SearchInput } from './search/patch-search.js';
 import { confidentOnes } from './select-detections.js';
 import { smoothLocalGradients } from './smoothing.js';
@@ -30,14 +32,20 @@ export class PassRunner {
   readonly #tap: ShallowTap;
   readonly #thresholds: DecodeThresholds;
   readonly #size: ModelManifest['input'];
+  readonly #kind: SearchKind;
   readonly #search: PatchSearch;
+  readonly #finder: PatchFinder | undefined;
 
-  constructor(detector: DetectorSession, { manifest, tap, profile, thresholds }: PassRunnerOptions) {
+  /** @param finder where the profile's search wants it. */
+  constructor(detector: DetectorSession, { manifest, tap, profile, thresholds }: PassRunnerOptions, finder?: PatchFinder) {
+    assert(finder || !usesFinder(profile.search), `a search by ${profile.search} has a finder`);
     this.#detector = detector;
     this.#tap = tap;
     this.#thresholds = passThresholds(thresholds);
     this.#size = manifest.input;
+    this.#kind = profile.search;
     this.#search = new PatchSearch(profile, manifest.input);
+    this.#finder = usesFinder(profile.search) ? finder : undefined;
   }
 
   /** @throws AppError `ERR_INFERENCE_FAILED`, `ERR_MODEL_OUTPUT_SHAPE` */
@@ -59,17 +67,19 @@ export class PassRunner {
     const decodedMs = monotonicMs();
     const detections = decoder.select(this.#thresholds, fit, sourceSize);
     const suppressedMs = monotonicMs();
-    const found = search ? this.#findCandidates(outputs, { pixels: seen, detections: confidentOnes(detections), fit }) : { candidates: [] };
+    const found = search ? await this.#findCandidates(outputs, { pixels: seen, detections: confidentOnes(detections), fit }) : { candidates: [] };
     const candidates = follow ? found.candidates.map((candidate) => ({ ...candidate, template: describeRegion(pixels, this.#size, regionToBox(candidate.region)) })) : found.candidates;
     return { detections, ...found, candidates, followed, startedMs, filledMs, inferredMs, decodedMs, suppressedMs, endedMs: monotonicMs() };
   }
 
   /** What was detected is worth delivering also where the search fails. */
-  #findCandidates(outputs: ModelOutputs, input: Omit<SearchInput, 'tap'>): Pick<PassResponse, 'candidates' | 'searchFailure'> {
+  async #findCandidates(outputs: ModelOutputs, input: Omit<SearchInput, 'tap' | 'finder'>): Promise<Pick<PassResponse, 'candidates' | 'searchFailure' | 'finderEndedMs'>> {
     const { output, channels, height, width } = this.#tap;
     try {
-      const tap = findOutput(outputs, output, [1, channels, height, width], 'the shallow features that the guard looks at');
-      return { candidates: this.#search.find({ ...input, tap }) };
+      const tap = usesEvidence(this.#kind) ? findOutput(outputs, output, [1, channels, height, width], 'the shallow features that the guard looks at') : undefined;
+      const finder = await this.#finder?.find(input.pixels);
+      const finderEndedMs = monotonicMs();
+      return { candidates: this.#search.find({ ...input, tap, finder }), ...(finder && { finderEndedMs }) };
     } catch (error) {
       const { code, message } = toAppError(error);
       return { candidates: [], searchFailure: { code, message } };

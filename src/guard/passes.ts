@@ -85,6 +85,8 @@ export interface PassResponse {
   readonly inferredMs: number;
   readonly decodedMs: number;
   readonly suppressedMs: number;
+  /** When the patch finder was done; absent where the search has none. */
+  readonly finderEndedMs?: number;
   readonly endedMs: number;
 }
 

@@ -1,5 +1,5 @@
 /** Number of the profile's format; a profile of another one has to be calibrated again. */
-export const GUARD_PROFILE_VERSION = 2;
+export const GUARD_PROFILE_VERSION = 3;
 
 /** Where a model shows its shallow features: an output that was added to it. */
 export interface ShallowTap {
@@ -36,6 +36,28 @@ export interface CellProfile {
 export const EVIDENCE_VIEWS = ['colour', 'grey'] as const;
 export type EvidenceView = (typeof EVIDENCE_VIEWS)[number];
 
+/**
+ * Where regions come from that are looked at closely: `evidence` of the tap's cells and of pixels, the patch `finder` (a small network that was
+ * trained to see what was pasted into a picture), or `both`.
+ */
+export const SEARCH_KINDS = ['evidence', 'finder', 'both'] as const;
+export type SearchKind = (typeof SEARCH_KINDS)[number];
+
+/** What a region is judged in: a view of the evidence, or what the finder says alone. */
+export type SearchView = EvidenceView | 'finder';
+
+export function usesEvidence(search: SearchKind): boolean {
+  return search !== 'finder';
+}
+
+export function usesFinder(search: SearchKind): boolean {
+  return search !== 'evidence';
+}
+
+export function viewsOf(search: SearchKind): readonly SearchView[] {
+  return usesEvidence(search) ? EVIDENCE_VIEWS : ['finder'];
+}
+
 /** How much the strongest windows of each size stand out on ordinary pictures. */
 export interface WindowProfile {
   /** Sides of the windows, cells, rising. */
@@ -52,8 +74,14 @@ export interface RegionModel {
   readonly bias: number;
 }
 
-/** How regions are judged by their looks: by the view that they were found in. */
-export type RegionProfile = Readonly<Record<EvidenceView, RegionModel & { /** Log odds from which on a region is worth a second pass. */ readonly trigger: number }>>;
+/** How regions are judged in one view. */
+export interface ViewModel extends RegionModel {
+  /** Log odds from which on a region is worth a second pass. */
+  readonly trigger: number;
+}
+
+/** How regions are judged by their looks: one for each view of the search. */
+export type RegionProfile = Readonly<Partial<Record<SearchView, ViewModel | undefined>>>;
 
 /** Upper end of a distribution: beyond `from`, the share of greater values falls as `share * exp(-(x - from) / scale)`. */
 export interface Tail {
@@ -83,8 +111,13 @@ export interface GuardProfile {
   readonly modelSha256: string;
   readonly tap: ShallowTap;
   readonly calibratedOn: { readonly description: string; readonly pictures: number };
-  readonly cells: CellProfile;
-  readonly windows: WindowProfile;
+  readonly search: SearchKind;
+  /** The finder that it was calibrated with, where the search has one; with another the profile is refused. */
+  readonly finder?: { readonly sha256: string } | undefined;
+  /** Of a search by evidence. */
+  readonly cells?: CellProfile | undefined;
+  /** Of a search by evidence. */
+  readonly windows?: WindowProfile | undefined;
   readonly region: RegionProfile;
   /** Of the effect that covering an ordinary region has. */
   readonly effect: Tail;

@@ -62,6 +62,6 @@ export function profileMissing(id: string): AppError {
   return new AppError('ERR_GUARD_PROFILE_MISSING', `The guard doesn't know yet what is ordinary for ${id}: it has no clean profile`, { fix: calibrateFix(id) });
 }
 
-function calibrateFix(id: string): string {
+export function calibrateFix(id: string): string {
   return `lynceus guard calibrate <clean video or pictures> --model ${id}`;
 }

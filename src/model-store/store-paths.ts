@@ -12,11 +12,14 @@ export interface StorePaths {
   readonly profiles?: string;
   /** `models/` of this package. */
   readonly shipped: string;
+  /** Network of another patch finder than the one in `shipped`. */
+  readonly finder?: string;
 }
 
-/** `$LYNCEUS_HOME`, else `lynceus` in the user's data folder as the XDG base directory specification has it. */
+/** `$LYNCEUS_HOME`, else `lynceus` in the user's data folder as the XDG base directory specification has it; `$LYNCEUS_FINDER` for those who train a patch finder of their own. */
 export function storePaths(env: NodeJS.ProcessEnv = process.env): StorePaths {
   const data = env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share');
   const home = env['LYNCEUS_HOME'] || join(data, 'lynceus');
-  return { models: join(home, 'models'), cache: join(home, 'cache'), profiles: join(home, 'guard'), shipped: fileURLToPath(new URL('../../models', import.meta.url)) };
+  const finder = env['LYNCEUS_FINDER'];
+  return { models: join(home, 'models'), cache: join(home, 'cache'), profiles: join(home, 'guard'), shipped: fileURLToPath(new URL('../../models', import.meta.url)), ...(finder && { finder }) };
 }

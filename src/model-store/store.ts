@@ -5,7 +5,7 @@ import { AppError, toAppError } from '../core/errors.js';
 import type { ElasticRatio, LineageStep, ModelHead, ModelInput, ModelManifest } from '../core/manifest.js';
 import type { InstalledOccupancyModel, OccupancyManifest } from '../core/occupancy-manifest.js';
 import type { Size } from '../core/size.js';
-import type { GuardProfile } from '../guard/profile.js';
+import { type GuardProfile, usesFinder } from '../guard/profile.js';
 import { readCatalog, sourceUrl, type CatalogEntry } from './catalog.js';
 import { download, publicUrl, type DownloadOptions, type DownloadProgress } from './download.js';
 import { idFromFileName, manifestOf, MODEL_FILE, type AddOptions, type ModelDraft } from './draft.js';
@@ -13,9 +13,10 @@ import { draftLocal } from './draft-local.js';
 import { checkElastic, ensureRatio, ratiosOf, splitRatio, verifiedElastic, withoutElastic } from './elastic.js';
 import { exists, isFile, isFolder, sha256Of, sha256OfFile, writeFileAtomic, writeFolderAtomic } from './files.js';
 import { asFloat32, ensureFloat32 } from './float32.js';
-import { checkProfileTap, locateProfile, profileMissing, readProfile, writeProfile, type FoundProfile, type ProfileFolders } from './guard-profiles.js';
+import { calibrateFix, checkProfileTap, locateProfile, profileMissing, readProfile, writeProfile, type FoundProfile, type ProfileFolders } from './guard-profiles.js';
 import { readLocalModel, type LocalModel } from './local-files.js';
 import { hasManifest, MANIFEST_FILE, manifestText, readAnyManifest, readManifest, readOccupancyModel, readVerifiedModel, writeModelFolder } from './model-folder.js';
+import { checkProfileFinder, type InstalledFinder, locateFinder } from './patch-finder.js';
 import { ensurePrepared } from './prepared.js';
 import { ensureResized, type Resized } from './resized.js';
 import { selfCheck, SELF_CHECK_FILE, SELF_CHECK_STEP, type SelfCheckReport } from './self-check.js';
@@ -24,6 +25,7 @@ import { storePaths, type StorePaths } from './store-paths.js';
 import { ensureTapped, type Tapped } from './tapped.js';
 
 export type { AddOptions } from './draft.js';
+export type { InstalledFinder } from './patch-finder.js';
 
 /** A model on this machine, verified and ready for a session. */
 export interface InstalledModel {
@@ -44,6 +46,8 @@ export interface TappedModel extends InstalledModel, Tapped {}
 /** A model that a guarded stream can run. */
 export interface GuardedModel extends TappedModel {
   readonly profile: GuardProfile;
+  /** The patch finder, where the profile's search wants it. */
+  readonly finder?: InstalledFinder | undefined;
 }
 
 /**
@@ -167,7 +171,7 @@ export class ModelStore {
    * A model with its tap and the clean profile that was made for it.
    *
    * @param profilePath of a profile that counts instead of the model's own.
-   * @throws AppError as `resolveTapped`; ERR_GUARD_PROFILE_MISSING, ERR_GUARD_PROFILE_INVALID
+   * @throws AppError as `resolveTapped` and, where the profile wants it, `resolveFinder`; ERR_GUARD_PROFILE_MISSING, ERR_GUARD_PROFILE_INVALID
    */
   async resolveGuarded(idOrPath: string, profilePath?: string): Promise<GuardedModel> {
     const model = await this.resolve(idOrPath);
@@ -175,7 +179,19 @@ export class ModelStore {
     if (!found) throw profileMissing(model.manifest.id);
     const tapped = await withTap(model);
     checkProfileTap(found.profile, tapped.tap, model.manifest);
-    return { ...tapped, profile: found.profile };
+    if (!usesFinder(found.profile.search)) return { ...tapped, profile: found.profile };
+    const finder = await this.resolveFinder();
+    checkProfileFinder(found.profile, finder, calibrateFix(model.manifest.id));
+    return { ...tapped, profile: found.profile, finder };
+  }
+
+  /**
+   * The network that finds what was pasted into a picture: the one that comes with the package, or `LYNCEUS_FINDER`.
+   *
+   * @throws AppError ERR_MODEL_NOT_FOUND where it isn't there, ERR_MODEL_CHECKSUM where it is another one, ERR_MODEL_MANIFEST
+   */
+  resolveFinder(): Promise<InstalledFinder> {
+    return locateFinder(this.#paths);
   }
 
   /**

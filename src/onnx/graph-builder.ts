@@ -6,6 +6,7 @@ import {
   newModel,
   type AttributeValue,
   type DataType,
+  type Dim,
   type NodeProto,
   type TensorData,
   type TensorProto,
@@ -28,13 +29,14 @@ export class GraphBuilder {
     this.#name = name;
   }
 
-  input(name: string, dataType: DataType, dims: readonly number[]): string {
+  /** @param dims of any length where they have a name. */
+  input(name: string, dataType: DataType, dims: readonly Dim[]): string {
     this.#inputs.push(makeValueInfo(name, dataType, dims));
     return name;
   }
 
   /** Declares `tensor` as an output of the graph, under a name of its own where `name` is another. */
-  output(tensor: string, dataType: DataType, dims: readonly number[], name = tensor): void {
+  output(tensor: string, dataType: DataType, dims: readonly Dim[], name = tensor): void {
     if (name !== tensor) this.#renameOrCopy(tensor, name);
     this.#outputs.push(makeValueInfo(name, dataType, dims));
   }

@@ -2,11 +2,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { calibrationPictures } from '../../src/cli/guard/calibration-pictures.js';
-import { learnProfile } from '../../src/cli/guard/learn-profile.js';
+import { chooseSearch, learnProfile } from '../../src/cli/guard/learn-profile.js';
 import { anyPictures, spreadPictures } from '../../src/cli/picture-sets.js';
 import type { StreamDefinition } from '../../src/config/stream-definition.js';
 import type { FrameFormat } from '../../src/core/frame.js';
 import type { FittedPicture, PictureSet } from '../../src/core/picture-set.js';
+import type { SearchKind } from '../../src/guard/profile.js';
 import { parseGuardProfile } from '../../src/guard/profile-schema.js';
 import { ModelStore } from '../../src/model-store/store.js';
 import { storePaths } from '../../src/model-store/store-paths.js';
@@ -15,11 +16,12 @@ import { makeClip } from '../fixtures/index.js';
 import { readFrameCounter } from '../fixtures/rtsp/frame-counter.js';
 import { type RtspFixture, startRtspServer } from '../fixtures/rtsp/rtsp-server.js';
 import { tempFolder } from '../fixtures/temp-folder.js';
+import { finderModel, writeModel } from '../fixtures/tiny-onnx.js';
 import { detector, VARIANTS } from '../model-store/export-variants.js';
 
 const home = tempFolder();
 const work = tempFolder();
-const store = new ModelStore(storePaths({ LYNCEUS_HOME: home }), {});
+const store = new ModelStore(storePaths({ LYNCEUS_HOME: home, LYNCEUS_FINDER: writeModel(work, 'finder.onnx', finderModel()) }), {});
 const MODEL = 'made';
 let clip: string;
 
@@ -48,7 +50,7 @@ describe('lynceus guard', () => {
       expect(made.check[share]).toBeLessThanOrEqual(1);
     }
     const profile = parseGuardProfile(readFileSync(profilePath, 'utf8'), 'guard.json', '');
-    expect(profile).toMatchObject({ modelId: MODEL, tap: { stride: 4 }, calibratedOn: { pictures: 10 } });
+    expect(profile).toMatchObject({ modelId: MODEL, search: 'both', tap: { stride: 4 }, calibratedOn: { pictures: 10 } });
     const report = readFileSync(made.report_path, 'utf8');
     expect(report).toContain('Clean profile: made');
     expect(report).not.toMatch(/<script|src="http/);
@@ -61,7 +63,7 @@ describe('lynceus guard', () => {
     ]);
     expect(shown).toMatchObject({ status: 0, stdout: expect.stringContaining('calibrated here') as string });
     for (const name of Object.keys(profile.thresholds)) expect(shown.stdout).toContain(name);
-    expect(JSON.parse(json.stdout)).toMatchObject({ origin: 'calibrated', profile_path: profilePath, thresholds: profile.thresholds });
+    expect(JSON.parse(json.stdout)).toMatchObject({ origin: 'calibrated', search: 'both', finder_sha256: profile.finder?.sha256, profile_path: profilePath, thresholds: profile.thresholds });
     expect(list.stdout).toMatch(/made +added +boxes +- +calibrated/);
     expect(JSON.parse(inspected.stdout)).toMatchObject({ guard: { tap: { stride: 4 }, profile: { origin: 'calibrated', pictures: 10 }, problem: null } });
   });
@@ -99,10 +101,40 @@ describe('lynceus guard', () => {
 
   it('the same pictures and seed give the same profile, another seed another', async () => {
     const tapped = await store.resolveTapped(MODEL);
-    const learn = async (seed?: number): Promise<string> => JSON.stringify(await learnProfile(tapped, { pictures: await anyPictures(clip, 8), threads: 1, ...(seed === undefined ? {} : { seed }) }));
+    const choice = await chooseSearch(store);
+    const learn = async (seed?: number): Promise<string> => JSON.stringify(await learnProfile(tapped, choice, { pictures: await anyPictures(clip, 8), threads: 1, ...(seed === undefined ? {} : { seed }) }));
     const first = await learn();
     expect(await learn()).toBe(first);
     expect(await learn(2)).not.toBe(first);
+  });
+});
+
+describe('lynceus guard calibrate --search', () => {
+  it.each<[SearchKind, readonly string[], readonly string[]]>([
+    ['evidence', ['cells', 'windows'], ['colour', 'grey']],
+    ['finder', ['finder'], ['finder']],
+    ['both', ['finder', 'cells', 'windows'], ['colour', 'grey']],
+  ])('%s learns what this search needs, and no more', async (search, parts, views) => {
+    const tapped = await store.resolveTapped(MODEL);
+    const profile = await learnProfile(tapped, await chooseSearch(store, search), { pictures: await anyPictures(clip, 8), threads: 1 });
+    expect(parseGuardProfile(JSON.stringify(profile), 'guard.json', '')).toEqual(profile);
+    expect(['finder', 'cells', 'windows'].filter((part) => part in profile)).toEqual(parts);
+    expect(Object.keys(profile.region)).toEqual(views);
+    expect(profile.search).toBe(search);
+  });
+
+  it('says which there are, and what is wrong with a finder before any picture is read', async () => {
+    const finder = join(work, 'not-a-finder.onnx');
+    writeFileSync(finder, 'nothing');
+    const args = ['guard', 'calibrate', clip, '--model', MODEL, '--limit', '8'];
+    const [unknown, missing, broken] = await Promise.all([
+      runCli([...args, '--search', 'luck'], home),
+      runCli(args, home, { LYNCEUS_FINDER: join(work, 'gone.onnx') }),
+      runCli(args, home, { LYNCEUS_FINDER: finder }),
+    ]);
+    expect(unknown).toMatchObject({ status: 2, stderr: expect.stringContaining('evidence, finder, both') as string });
+    expect(missing).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/ERR_MODEL_NOT_FOUND[\s\S]*--search evidence/) as string });
+    expect(broken).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('ERR_MODEL_CORRUPT') as string });
   });
 });
 

@@ -50,7 +50,7 @@ describe.skipIf(missing)(`people who wear a published patch${missing ? ` (skippe
   beforeAll(async () => {
     const { id } = (await store.add(sharedFile(NEEDED[3])!)).manifest;
     model = await store.resolveTapped(id);
-    profile = await learnProfile(model, { pictures: await anyPictures(sharedFile(NEEDED[0])!, CALIBRATION_PICTURES), threads: 1 });
+    profile = await learnProfile(model, { search: 'evidence' }, { pictures: await anyPictures(sharedFile(NEEDED[0])!, CALIBRATION_PICTURES), threads: 1 });
     dataset = firstPictures(await readDataset(sharedFile(NEEDED[1])!));
     const patch = await loadPatch(sharedFile(NEEDED[2])!);
     const made = await attackDataset({ dataset, patch, placement: CHEST_PLACEMENT, folder: attackedFolder, seed: 1 });

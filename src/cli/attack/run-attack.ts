@@ -95,7 +95,7 @@ async function findPatch({ options, dataset, placement, classIds, manifest, stor
   try {
     return await searchPatch({
       ...{ dataset, manifest, modelPath, placement, labels, classIds, greyscale, goal, method, queries, grid, seed, evidenceWeight, begin },
-      guard: guarded && { tap: guarded.tap, profile: guarded.profile },
+      guard: guarded && { tap: guarded.tap, profile: guarded.profile, finderPath: guarded.finder?.path },
       checkpoint: files.search,
       onProgress: (done, curve) => {
         bar.update(done, `loss ${curve.at(-1)?.loss.toFixed(3) ?? '-'} ${sparkline(curve)}`);

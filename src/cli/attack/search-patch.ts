@@ -21,7 +21,7 @@ export interface PatchSearchPlan {
   /** Of the prepared model; the one with the tap where the attacker knows the guard. */
   readonly modelPath: string;
   /** Present where the attacker knows the guard. */
-  readonly guard: Pick<GuardedQueriedModel, 'tap' | 'profile'> | undefined;
+  readonly guard: Pick<GuardedQueriedModel, 'tap' | 'profile' | 'finderPath'> | undefined;
   readonly placement: PastePlacement;
   readonly labels: readonly string[];
   /** Their places among the labels of the model. */

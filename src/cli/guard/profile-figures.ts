@@ -1,5 +1,5 @@
 import type { CleanCheck } from '../../guard/calibration/clean-check.js';
-import { EVIDENCE_VIEWS, type GuardProfile } from '../../guard/profile.js';
+import { type GuardProfile, viewsOf } from '../../guard/profile.js';
 
 /** Where the quantiles of a profile's distributions lie. */
 export const QUANTILE_SHARES = [0.5, 0.9, 0.95, 0.99, 0.995, 0.999] as const;
@@ -30,13 +30,13 @@ export function checkFigures({ pictures }: CleanCheck): CheckFigures {
 
 /** For JSON output. */
 export function profileJson(profile: GuardProfile): Record<string, unknown> {
-  const { modelId, modelSha256, tap, calibratedOn, thresholds, evidence } = profile;
-  return { model: modelId, model_sha256: modelSha256, tap, calibrated_on: calibratedOn, triggers: Object.fromEntries(triggersOf(profile)), thresholds, evidence };
+  const { modelId, modelSha256, tap, calibratedOn, search, finder, thresholds, evidence } = profile;
+  return { model: modelId, model_sha256: modelSha256, search, finder_sha256: finder?.sha256 ?? null, tap, calibrated_on: calibratedOn, triggers: Object.fromEntries(triggersOf(profile)), thresholds, evidence };
 }
 
 /** From which log odds on a region is looked at closely, by how it was found. */
-function triggersOf({ region }: GuardProfile): (readonly [name: string, trigger: number])[] {
-  return EVIDENCE_VIEWS.map((view) => [view, region[view].trigger]);
+function triggersOf({ search, region }: GuardProfile): (readonly [name: string, trigger: number])[] {
+  return viewsOf(search).map((view) => [view, region[view]!.trigger]);
 }
 
 export const EVIDENCE_HEADER = ['evidence', 'mean', 'deviation', ...QUANTILE_SHARES.map((share) => `p${100 * share}`)];

@@ -1,6 +1,6 @@
 import type { ModelManifest } from '../../core/manifest.js';
 import type { CleanCheck } from '../../guard/calibration/clean-check.js';
-import type { GuardProfile } from '../../guard/profile.js';
+import type { CellProfile, GuardProfile, ShallowTap } from '../../guard/profile.js';
 import { drawPlot, Plot } from '../../report/plot.js';
 import { renderReport, type Block, type Section } from '../../report/report.js';
 import { checkFigures, checkRows, EVIDENCE_HEADER, evidenceRows, percent, QUANTILE_SHARES, thresholdRows } from './profile-figures.js';
@@ -28,10 +28,11 @@ export async function profileReport({ manifest, profile, check, command, machine
     facts: [
       ['pictures', calibratedOn.description],
       ['model', `${manifest.title}, SHA-256 ${manifest.sha256.slice(0, 16)}...`],
+      ['search', profile.finder ? `${profile.search}, finder ${profile.finder.sha256.slice(0, 16)}...` : profile.search],
       ['features', `${tap.channels} channels of ${tap.width}x${tap.height} at stride ${tap.stride}`],
       ['machine', Object.entries(machine).map(([key, value]) => `${key} ${value}`).join(', ')],
     ],
-    sections: [await pictureSection(check, manifest), checkSection(check), evidenceSection(profile), channelSection(profile)],
+    sections: [await pictureSection(check, manifest), checkSection(check), evidenceSection(profile), ...(profile.cells ? [channelSection(profile.cells, tap)] : [])],
   });
 }
 
@@ -99,7 +100,7 @@ function evidenceSection(profile: GuardProfile): Section {
   return { title: 'What is ordinary', blocks };
 }
 
-function channelSection({ cells, tap }: GuardProfile): Section {
+function channelSection(cells: CellProfile, tap: ShallowTap): Section {
   const rows = Array.from({ length: tap.channels }, (_, channel) => {
     const [mean, deviation] = [cells.mean[channel]!, cells.deviation[channel]!];
     return { channel, mean, low: mean - deviation, high: mean + deviation };

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ModelStore } from '../../model-store/store.js';
 import { createPrivateFolder } from '../../sources/private-folder.js';
-import { learnProfile } from '../guard/learn-profile.js';
+import { chooseSearch, learnProfile } from '../guard/learn-profile.js';
 import { anyPictures } from '../picture-sets.js';
 
 /** What the guard takes for ordinary in a measurement. */
@@ -29,8 +29,9 @@ export async function cleanProfile(store: ModelStore, model: string, folder: str
   if (given !== undefined) return described((await store.resolveGuarded(model, given)).profile, given);
   const found = await store.findProfile(model);
   if (found) return described(found.profile, undefined);
+  const choice = await chooseSearch(store);
   const pictures = await anyPictures(folder, AUTOMATIC_PICTURES);
-  const profile = await learnProfile(await store.resolveTapped(model), { pictures, threads: availableParallelism(), onProgress: (_, done, total) => onPicture(done, total) });
+  const profile = await learnProfile(await store.resolveTapped(model), choice, { pictures, threads: availableParallelism(), onProgress: (_, done, total) => onPicture(done, total) });
   const path = join(createPrivateFolder(), 'guard.json');
   await writeFile(path, JSON.stringify(profile));
   return { ...described(profile, path), automatic: true };

@@ -1,4 +1,5 @@
 import type { Detections } from '../../core/detections.js';
+import { assert } from '../../core/assert.js';
 import { AppError } from '../../core/errors.js';
 import type { FrameFormat } from '../../core/frame.js';
 import type { ModelManifest } from '../../core/manifest.js';
@@ -8,12 +9,30 @@ import { type DetectorSession, loadDetector } from '../../detector/detector-sess
 import { findOutput, type OutputTensor } from '../../detector/output-tensor.js';
 import { fillRegions } from '../fill.js';
 import { passThresholds } from '../passes.js';
-import { type CellProfile, EVIDENCE_VIEWS, type EvidenceView, GUARD_PROFILE_VERSION, type GuardProfile, type RegionModel, type RegionProfile, type ShallowTap, surprise, type WindowProfile } from '../profile.js';
+import {
+  type CellProfile,
+  EVIDENCE_VIEWS,
+  type EvidenceView,
+  GUARD_PROFILE_VERSION,
+  type GuardProfile,
+  type RegionModel,
+  type SearchKind,
+  type SearchView,
+  type ShallowTap,
+  surprise,
+  usesEvidence,
+  usesFinder,
+  type ViewModel,
+  viewsOf,
+  type WindowProfile,
+} from '../profile.js';
 import type { InputRegion } from '../region.js';
 import { CellMapper, PIXEL_FEATURE_COUNT, PIXEL_FEATURES } from '../search/cell-maps.js';
 import { IntegralImage } from '../search/integral-image.js';
 import { fitLogistic, logOdds } from '../search/logistic.js';
-import { type ExaminedRegion, PatchSearch } from '../search/patch-search.js';
+import { assertFinderTakes, PatchFinder } from '../search/patch-finder.js';
+import { type ExaminedRegion, PatchSearch, type SearchInput } from '../search/patch-search.js';
+import { regionFeatureNames } from '../search/region-features.js';
 import { inputBox, regionIou } from '../search/region-geometry.js';
 import { WindowSearch } from '../search/window-search.js';
 import { type MeasuredCandidate, measureEffects } from '../verify-regions.js';
@@ -25,6 +44,10 @@ export interface CalibrationOptions {
   /** The prepared model with the tap as an additional output. */
   readonly modelPath: string;
   readonly tap: ShallowTap;
+  /** Where regions to look at come from. */
+  readonly search: SearchKind;
+  /** The patch finder, where the search wants it. */
+  readonly finder?: FinderFile | undefined;
   /** Ordinary pictures, without patches. */
   readonly pictures: PictureSet;
   /** Of inference. */
@@ -34,10 +57,16 @@ export interface CalibrationOptions {
   readonly onPicture?: (done: number) => void;
 }
 
+/** The network of the patch finder. */
+export interface FinderFile {
+  readonly path: string;
+  readonly sha256: string;
+}
+
 /** Fewer say nothing of what is ordinary. */
 const LEAST_PICTURES = 8;
 /** Share of clean pictures that may cost a second pass, and that may be flagged. */
-const TRIGGER_SHARE: Readonly<Record<EvidenceView, number>> = { colour: 0.15, grey: 0.07 };
+const TRIGGER_SHARE: Readonly<Record<SearchView, number>> = { colour: 0.15, grey: 0.07, finder: 0.2 };
 const FLAG_SHARE = 0.012;
 const MAX_DETECTIONS = 100;
 /** Sides of the windows in cells of 4 pixels of a picture of 80 cells. */
@@ -53,12 +82,21 @@ const COVERED_PER_PICTURE = 6;
  * Learns what is ordinary: runs the model on clean pictures and keeps the distributions that the guard's thresholds are relative to. How
  * pasted things look to this very model is learnt by pasting harmless squares into the same pictures.
  *
- * @throws AppError ERR_DATASET_EMPTY where there are too few pictures.
+ * @throws AppError ERR_DATASET_EMPTY where there are too few pictures; ERR_USAGE where the finder can't look at pictures of the model's size, and
+ * what else loading it throws.
  */
 export async function calibrateGuard(options: CalibrationOptions): Promise<GuardProfile> {
+  const { search, finder: file, threads, manifest } = options;
+  assert(file || !usesFinder(search), `a search by ${search} has a finder`);
+  if (usesFinder(search)) assertFinderTakes(manifest.input);
   const detector = await loadDetector(options);
   try {
-    return await new Calibration(options, detector).run();
+    const finder = usesFinder(search) ? await PatchFinder.load({ modelPath: file!.path, threads }, manifest.input) : undefined;
+    try {
+      return await new Calibration(options, detector, finder).run();
+    } finally {
+      await finder?.release();
+    }
   } finally {
     await detector.session.release();
   }
@@ -74,32 +112,50 @@ interface Sample {
 type PastedSquare = InputRegion & { readonly view: EvidenceView };
 
 interface Looked {
+  /** What the network saw, private to the session and until its next run. */
+  readonly pixels: Uint8Array;
   readonly detections: Detections;
   readonly tap: OutputTensor;
+}
+
+/** What is ordinary of the cells, and of their windows. */
+interface Ordinary {
+  readonly cells: CellProfile;
+  readonly windows: WindowProfile;
+}
+
+/** What the first look at the clean pictures tells. */
+interface Survey {
+  readonly found: readonly Detections[];
+  readonly scoreScale: number;
+  /** Before anything is known of what is pasted in: with weights of 0. */
+  readonly cells: CellProfile;
 }
 
 class Calibration {
   readonly #options: CalibrationOptions;
   readonly #detector: DetectorSession;
   readonly #random: SeededRandom;
+  readonly #finder: PatchFinder | undefined;
   #work = { done: 0, all: 1 };
 
-  constructor(options: CalibrationOptions, detector: DetectorSession) {
+  constructor(options: CalibrationOptions, detector: DetectorSession, finder: PatchFinder | undefined) {
     this.#options = options;
     this.#detector = detector;
+    this.#finder = finder;
     this.#random = new SeededRandom(options.seed ?? 1);
   }
 
   async run(): Promise<GuardProfile> {
     const pictures = await this.#read();
-    // Two looks at clean pictures, two at pasted ones, and about two covered passes of each clean one.
-    this.#work = { done: 0, all: 6 * pictures.length };
+    const isByEvidence = usesEvidence(this.#options.search);
+    // Looks at each clean picture: one or two, then two and about two covered passes; at each pasted one: one or two.
+    this.#work = { done: 0, all: (isByEvidence ? 8 : 6) * pictures.length };
     const clean = pictures.map((picture): Sample => ({ picture, pixels: picture.pixels, pasted: [] }));
-    const channels = await this.#learnChannels(clean);
-    const pasted = clean.map((sample, i) => this.#paste(sample, channels.found[i]!, clean));
-    const cells = await this.#learnCells(pasted, channels.cells);
-    const evidence = await this.#learnWindows(clean, cells);
-    const partial = this.#profile(pictures.length, cells, evidence, channels.scoreScale);
+    const survey = await this.#survey(clean);
+    const pasted = clean.map((sample, i) => this.#paste(sample, survey.found[i]!, clean));
+    const ordinary = isByEvidence ? await this.#learnOrdinary(clean, pasted, survey.cells) : undefined;
+    const partial = this.#profile(pictures.length, ordinary, survey.scoreScale);
     const region = await this.#learnRegions(clean, pasted, partial);
     const effects = await this.#learnEffects(clean, { ...partial, region: region.profile });
     return {
@@ -124,16 +180,20 @@ class Calibration {
 
   async #look({ picture: { fit, sourceSize } }: Sample, pixels: Uint8Array, fills: readonly InputRegion[] = []): Promise<Looked> {
     const { manifest, tap } = this.#options;
-    const outputs = await this.#detector.session.run(pixels, (input) => fillRegions(input, manifest.input, fills));
+    let seen = pixels;
+    const outputs = await this.#detector.session.run(pixels, (input) => {
+      fillRegions(input, manifest.input, fills);
+      seen = input;
+    });
     const thresholds = passThresholds({ ...manifest.defaults, maxDetections: MAX_DETECTIONS });
     const detections = this.#detector.decoder.decode(outputs, thresholds, fit, sourceSize);
     this.#work.done += 1;
     this.#options.onPicture?.(Math.min(1, this.#work.done / this.#work.all) * this.#options.pictures.count);
-    return { detections, tap: findOutput(outputs, tap.output, [1, tap.channels, tap.height, tap.width], 'the shallow features') };
+    return { pixels: seen, detections, tap: findOutput(outputs, tap.output, [1, tap.channels, tap.height, tap.width], 'the shallow features') };
   }
 
-  /** Mean and deviation of each channel and pixel feature, and the scale of the detector's scores. */
-  async #learnChannels(clean: readonly Sample[]): Promise<{ readonly cells: CellProfile; readonly found: readonly Detections[]; readonly scoreScale: number }> {
+  /** What the detector finds and the scale of its scores; mean and deviation of each channel and pixel feature. */
+  async #survey(clean: readonly Sample[]): Promise<Survey> {
     const { tap, manifest } = this.#options;
     const neutral: CellProfile = { mean: zeros(tap.channels), deviation: ones(tap.channels), pixelMean: zeros(PIXEL_FEATURE_COUNT), pixelDeviation: ones(PIXEL_FEATURE_COUNT), weights: { colour: zeros(tap.channels + PIXEL_FEATURE_COUNT), grey: zeros(tap.channels + PIXEL_FEATURE_COUNT) } };
     const mapper = new CellMapper(tap, neutral, manifest.input);
@@ -179,6 +239,11 @@ class Calibration {
       if (region) pasted.push({ ...region, view: texture.isGrey ? 'grey' : 'colour' });
     }
     return { picture: sample.picture, pixels, pasted };
+  }
+
+  async #learnOrdinary(clean: readonly Sample[], pasted: readonly Sample[], neutral: CellProfile): Promise<Ordinary> {
+    const cells = await this.#learnCells(pasted, neutral);
+    return { cells, windows: await this.#learnWindows(clean, cells) };
   }
 
   /** Which channels tell cells of pasted squares from others: logistic regression, cell by cell. */
@@ -234,17 +299,18 @@ class Calibration {
     return { sizes, scale: { colour: scaleOf('colour'), grey: scaleOf('grey') } };
   }
 
-  #profile(pictures: number, cells: CellProfile, windows: WindowProfile, scoreScale: number): GuardProfile {
-    const { manifest, tap, pictures: set } = this.#options;
+  #profile(pictures: number, ordinary: Ordinary | undefined, scoreScale: number): GuardProfile {
+    const { manifest, tap, search, finder, pictures: set } = this.#options;
     return {
       version: GUARD_PROFILE_VERSION,
       modelId: manifest.id,
       modelSha256: manifest.sha256,
       tap,
       calibratedOn: { description: set.description, pictures },
-      cells,
-      windows,
-      region: { colour: UNKNOWN_REGION, grey: UNKNOWN_REGION },
+      search,
+      ...(usesFinder(search) && { finder: { sha256: finder!.sha256 } }),
+      ...ordinary,
+      region: {},
       effect: { from: 0, share: 1, scale: 1 },
       evidence: {},
       thresholds: { flag: 1, appearing: 1, scoreScale },
@@ -252,9 +318,10 @@ class Calibration {
   }
 
   /** What tells pasted squares from ordinary regions, and from where on a region is worth a pass. */
-  async #learnRegions(clean: readonly Sample[], pasted: readonly Sample[], profile: GuardProfile): Promise<{ readonly profile: RegionProfile; readonly suspicion: readonly number[] }> {
+  async #learnRegions(clean: readonly Sample[], pasted: readonly Sample[], profile: GuardProfile): Promise<{ readonly profile: GuardProfile['region']; readonly suspicion: readonly number[] }> {
     const search = new PatchSearch(profile, this.#options.manifest.input);
-    const examples: Record<EvidenceView, { readonly features: readonly number[]; readonly isPasted: boolean }[]> = { colour: [], grey: [] };
+    const views = viewsOf(profile.search);
+    const examples: Record<SearchView, RegionExample[]> = { colour: [], grey: [], finder: [] };
     for (const sample of pasted) {
       for (const { region, view, features } of search.examine(await this.#searchInput(sample))) {
         if (sample.pasted.some((square) => regionIou(square, region) >= FOUND_IOU)) examples[view].push({ features, isPasted: true });
@@ -266,17 +333,18 @@ class Calibration {
       ordinary.push(regions);
       for (const { view, features } of regions) examples[view].push({ features, isPasted: false });
     }
-    const fit = (view: EvidenceView): RegionProfile[EvidenceView] => {
-      const model = fitLogistic(examples[view].map(({ features }) => features), examples[view].map(({ isPasted }) => isPasted));
+    const fit = (view: SearchView): ViewModel => {
+      const model = fitRegions(examples[view], regionFeatureNames(profile.search).length);
       return { ...model, trigger: Math.max(LEAST_TRIGGER, quantile(Float64Array.from(suspicionOf(ordinary, view, model)).sort(), 1 - TRIGGER_SHARE[view])) };
     };
-    const fitted = { colour: fit('colour'), grey: fit('grey') };
-    return { profile: fitted, suspicion: suspicionOf(ordinary, 'colour', fitted.colour) };
+    const fitted = views.map((view) => [view, fit(view)] as const);
+    const [first, model] = fitted[0]!;
+    return { profile: Object.fromEntries(fitted), suspicion: suspicionOf(ordinary, first, model) };
   }
 
-  async #searchInput(sample: Sample): Promise<Parameters<PatchSearch['examine']>[0]> {
-    const { detections, tap } = await this.#look(sample, sample.pixels);
-    return { pixels: sample.pixels, tap, detections, fit: sample.picture.fit };
+  async #searchInput(sample: Sample): Promise<SearchInput> {
+    const { pixels, detections, tap } = await this.#look(sample, sample.pixels);
+    return { pixels, tap, finder: await this.#finder?.find(pixels), detections, fit: sample.picture.fit };
   }
 
   /** What covering the most suspicious regions of clean pictures does, and from where on both together are more than that. */
@@ -308,7 +376,6 @@ const LEAST_TRIGGER = 0.5;
 
 /** Of pictures in which nothing was looked at closely. */
 const LEAST_SUSPICION = -20;
-const UNKNOWN_REGION = { mean: [], deviation: [], weights: [], bias: 0, trigger: 0 };
 /** Log odds over the trigger: a thing that merely looks pasted in is no proof. */
 const LEAST_APPEARING = 3;
 
@@ -332,8 +399,19 @@ class Moments {
   }
 }
 
+interface RegionExample {
+  readonly features: readonly number[];
+  readonly isPasted: boolean;
+}
+
+/** A finder that shows nothing, not even where something was pasted in, has taught nothing: what it shows one day doesn't count. */
+function fitRegions(examples: readonly RegionExample[], features: number): RegionModel {
+  if (examples.length === 0) return { mean: zeros(features), deviation: ones(features), weights: zeros(features), bias: 0 };
+  return fitLogistic(examples.map((example) => example.features), examples.map(({ isPasted }) => isPasted));
+}
+
 /** Log odds of the most suspicious region of each picture. */
-function suspicionOf(pictures: readonly (readonly ExaminedRegion[])[], view: EvidenceView, model: RegionModel): number[] {
+function suspicionOf(pictures: readonly (readonly ExaminedRegion[])[], view: SearchView, model: RegionModel): number[] {
   return pictures.map((regions) => Math.max(LEAST_SUSPICION, ...regions.filter((examined) => examined.view === view).map(({ features }) => logOdds(model, features))));
 }
 

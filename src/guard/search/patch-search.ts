@@ -1,24 +1,26 @@
+import { assert } from '../../core/assert.js';
 import type { Detections } from '../../core/detections.js';
 import type { ImageFit } from '../../core/image-fit.js';
 import type { ModelInput } from '../../core/manifest.js';
 import type { OutputTensor } from '../../detector/output-tensor.js';
 import type { Candidate } from '../passes.js';
-import { EVIDENCE_VIEWS, type EvidenceView, type GuardProfile } from '../profile.js';
+import { type GuardProfile, type SearchView, usesEvidence, usesFinder, viewsOf } from '../profile.js';
 import type { InputRegion } from '../region.js';
-import { CellMapper } from './cell-maps.js';
-import { IntegralImage } from './integral-image.js';
+import { EvidenceSearch } from './evidence-search.js';
+import { decodeFinder, type FinderMap } from './finder-map.js';
 import { logOdds } from './logistic.js';
-import { climb, EdgeReader, type CellRegion } from './refine-region.js';
-import { regionFeatures, type RegionView } from './region-features.js';
-import { inputBox, liesOnObject, PATCH_SHARE, shareOfSmaller } from './region-geometry.js';
-import { type FoundWindow, WindowSearch } from './window-search.js';
+import { EdgeReader } from './refine-region.js';
+import { regionFeatures } from './region-features.js';
+import { inputBox, liesOnObject, regionIou, SAME_PLACE_IOU, shareOfSmaller } from './region-geometry.js';
 
 /** What one pass gives to the search. Everything is only borrowed. */
 export interface SearchInput {
   /** Planes G, B, R of the model input, as the network saw them. */
   readonly pixels: Uint8Array;
-  /** The shallow features: float32 [1, channels, height, width]. */
-  readonly tap: OutputTensor;
+  /** The shallow features: float32 [1, channels, height, width]. For a search by evidence. */
+  readonly tap?: OutputTensor | undefined;
+  /** What the patch finder says of these pixels. For a search with it. */
+  readonly finder?: FinderMap | undefined;
   /** Down to the guard's low threshold, in pixels of the source picture. */
   readonly detections: Detections;
   readonly fit: ImageFit;
@@ -27,13 +29,17 @@ export interface SearchInput {
 /** A region with all that is known of its looks. */
 export interface ExaminedRegion {
   readonly region: InputRegion;
-  readonly view: EvidenceView;
+  readonly view: SearchView;
   readonly features: readonly number[];
 }
 
-/** Windows looked at closely: the strongest of the picture, and the strongest on objects that were nearly or weakly found. */
-const STRONGEST_WINDOWS = 6;
-const WINDOWS_ON_OBJECTS = 6;
+/** A region and the object that it lies on. */
+interface PlacedRegion {
+  readonly region: InputRegion;
+  /** Of the most confident object that a patch of this size would lie on, in units of the score scale; 0 where there is none. */
+  readonly confidence: number;
+}
+
 /** Objects found with nearly full confidence have nothing to gain. In units of the score scale. */
 const NOTHING_TO_GAIN = 0.97;
 /** How much less evidence is enough for those that come along with another. */
@@ -42,29 +48,20 @@ const COMPANIONS_BELOW = 2;
 const MAX_CANDIDATES = 10;
 /** Refined regions that share more of the smaller one are about one patch. */
 const SAME_SHARE = 0.4;
-/** A patch lies well inside of its object. */
-const OBJECT_MARGIN = 0.1;
 
 /** Looks for candidates; owns its working memory: one a thread. */
 export class PatchSearch {
   readonly #profile: GuardProfile;
-  readonly #mapper: CellMapper;
-  readonly #evidence: Readonly<Record<EvidenceView, IntegralImage>>;
-  readonly #windows: Readonly<Record<EvidenceView, WindowSearch>>;
-  readonly #view: RegionView;
+  readonly #size: Pick<ModelInput, 'width' | 'height'>;
+  readonly #evidence: EvidenceSearch | undefined;
   readonly #edges: EdgeReader;
   readonly #box = new Float64Array(4);
 
   constructor(profile: GuardProfile, { width, height }: Pick<ModelInput, 'width' | 'height'>) {
     this.#profile = profile;
-    this.#mapper = new CellMapper(profile.tap, profile.cells, { width, height });
-    const { tap, windows } = profile;
-    const integral = (): IntegralImage => new IntegralImage(tap.width, tap.height);
-    const search = (view: EvidenceView): WindowSearch => new WindowSearch({ sizes: windows.sizes, scale: windows.scale[view] }, tap.width, tap.height);
-    this.#evidence = { colour: integral(), grey: integral() };
-    this.#windows = { colour: search('colour'), grey: search('grey') };
+    this.#size = { width, height };
+    this.#evidence = usesEvidence(profile.search) ? new EvidenceSearch(profile, { width, height }) : undefined;
     this.#edges = new EdgeReader({ width, height });
-    this.#view = { stride: tap.stride, windows, evidence: this.#evidence, maps: this.#mapper.maps, edges: this.#edges, inputWidth: width };
   }
 
   /**
@@ -75,7 +72,7 @@ export class PatchSearch {
    */
   find(input: SearchInput, least = 0): Candidate[] {
     const candidates = this.examine(input)
-      .map(({ region, view, features }) => ({ region: wholePixels(region), evidence: logOdds(this.#profile.region[view], features) - this.#profile.region[view].trigger }))
+      .map(({ region, view, features }) => ({ region: wholePixels(region), evidence: this.#evidenceOf(view, features) }))
       .sort((a, b) => b.evidence - a.evidence);
     const isWorthIt = candidates.length > 0 && candidates[0]!.evidence > least;
     return isWorthIt ? distinct(candidates.filter(({ evidence }) => evidence > least - COMPANIONS_BELOW)).slice(0, MAX_CANDIDATES) : [];
@@ -83,66 +80,61 @@ export class PatchSearch {
 
   /** All regions that were looked at closely, whether suspicious or not: what calibration learns from. */
   examine(input: SearchInput): ExaminedRegion[] {
-    const maps = this.#mapper.update(input.pixels, input.tap.data);
-    this.#edges.use(input.pixels);
-    return EVIDENCE_VIEWS.flatMap((view) => {
-      this.#evidence[view].update(maps.evidence[view]);
-      this.#windows[view].update(this.#evidence[view]);
-      const strongest = this.#windows[view].strongest(STRONGEST_WINDOWS);
-      const onObjects = this.#onObjects(input, view).filter(({ cells }) => !strongest.some((window) => isEqual(window.cells, cells)));
-      return [...strongest, ...onObjects].map((window) => this.#examineWindow(window, view, input)).filter((examined) => examined !== undefined);
-    });
-  }
-
-  /** The best window on each object that was found with less than full confidence. */
-  #onObjects({ detections, fit }: SearchInput, view: EvidenceView): FoundWindow[] {
-    const { stride } = this.#profile.tap;
-    const windows: FoundWindow[] = [];
-    for (let i = 0; i < detections.count && windows.length < WINDOWS_ON_OBJECTS; i += 1) {
-      if (detections.confidence[i]! > NOTHING_TO_GAIN * this.#profile.thresholds.scoreScale) continue;
-      inputBox(detections, i, fit, this.#box);
-      const [left, top, right, bottom] = [this.#box[0]!, this.#box[1]!, this.#box[2]!, this.#box[3]!];
-      const marginX = OBJECT_MARGIN * (right - left);
-      const marginY = OBJECT_MARGIN * (bottom - top);
-      const area = (right - left) * (bottom - top);
-      const window = this.#windows[view].strongestWhere((l, t, size) => {
-        const side = size * stride;
-        if (side * side < PATCH_SHARE.least * area || side * side > PATCH_SHARE.most * area) return false;
-        const x = l * stride + side / 2;
-        const y = t * stride + side / 2;
-        return x > left + marginX && x < right - marginX && y > top + marginY && y < bottom - marginY;
-      });
-      if (window) windows.push(window);
+    const { pixels, tap, finder } = input;
+    this.#edges.use(pixels);
+    if (this.#evidence) {
+      assert(tap, 'a search by evidence gets shallow features');
+      this.#evidence.look(pixels, tap);
     }
-    return windows;
+    const found = this.#findRegions(input);
+    const view = { edges: this.#edges, inputWidth: this.#size.width, evidence: this.#evidence?.evidence, finder: usesFinder(this.#profile.search) ? finder : undefined };
+    return viewsOf(this.#profile.search).flatMap((judgedIn) =>
+      [...this.#windowRegions(judgedIn, input), ...found].map(({ region, confidence }) => ({ region, view: judgedIn, features: regionFeatures(region, judgedIn, { confidence }, view) })),
+    );
   }
 
-  /** Undefined where there is nothing to gain: the region lies on an object that was found with full confidence, or is the whole picture. */
-  #examineWindow({ cells }: FoundWindow, view: EvidenceView, { detections, fit }: SearchInput): ExaminedRegion | undefined {
-    const { stride } = this.#profile.tap;
-    const climbed = climb(this.#evidence[view], cells);
-    const region = this.#edges.snap(inPixels(climbed, stride));
-    const confidence = this.#confidenceBelow(region, detections, fit);
-    if (confidence > NOTHING_TO_GAIN) return undefined;
-    return { region, view, features: regionFeatures(region, view, { confidence }, this.#view) };
+  /** Over the trigger. */
+  #evidenceOf(view: SearchView, features: readonly number[]): number {
+    const model = this.#profile.region[view];
+    assert(model, 'a search has a model of regions for each of its views');
+    return logOdds(model, features) - model.trigger;
   }
 
-  #confidenceBelow(region: InputRegion, detections: Detections, fit: ImageFit): number {
+  #windowRegions(view: SearchView, { detections, fit }: SearchInput): PlacedRegion[] {
+    if (!this.#evidence || view === 'finder') return [];
+    return this.#evidence
+      .regions(view, detections, fit, NOTHING_TO_GAIN * this.#profile.thresholds.scoreScale)
+      .map((region) => this.#place(region, detections, fit))
+      .filter(({ confidence }) => confidence <= NOTHING_TO_GAIN);
+  }
+
+  /** What the finder shows. On an object that is found for sure, it only counts where it may be what makes the detector see one. */
+  #findRegions({ finder, detections, fit }: SearchInput): PlacedRegion[] {
+    if (!usesFinder(this.#profile.search)) return [];
+    assert(finder, 'a search with the finder gets what it says');
+    return decodeFinder(finder, this.#size)
+      .map(({ region }) => this.#place(region, detections, fit))
+      .filter(({ region, confidence }) => confidence <= NOTHING_TO_GAIN || this.#mayShowObject(region, detections, fit));
+  }
+
+  /** At its edges, with the object below. */
+  #place(rough: InputRegion, detections: Detections, fit: ImageFit): PlacedRegion {
+    const region = this.#edges.snap(rough);
     // Most confident first.
     for (let i = 0; i < detections.count; i += 1) {
       inputBox(detections, i, fit, this.#box);
-      if (liesOnObject(region, this.#box)) return detections.confidence[i]! / this.#profile.thresholds.scoreScale;
+      if (liesOnObject(region, this.#box)) return { region, confidence: detections.confidence[i]! / this.#profile.thresholds.scoreScale };
     }
-    return 0;
+    return { region, confidence: 0 };
   }
-}
 
-function inPixels([left, top, right, bottom]: CellRegion, stride: number): InputRegion {
-  return { left: left * stride, top: top * stride, right: right * stride, bottom: bottom * stride };
-}
-
-function isEqual(a: CellRegion, b: CellRegion): boolean {
-  return a.every((side, i) => side === b[i]);
+  #mayShowObject(region: InputRegion, detections: Detections, fit: ImageFit): boolean {
+    for (let i = 0; i < detections.count; i += 1) {
+      inputBox(detections, i, fit, this.#box);
+      if (regionIou(region, { left: this.#box[0]!, top: this.#box[1]!, right: this.#box[2]!, bottom: this.#box[3]! }) >= SAME_PLACE_IOU) return true;
+    }
+    return false;
+  }
 }
 
 function wholePixels({ left, top, right, bottom }: InputRegion): InputRegion {

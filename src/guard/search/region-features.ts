@@ -1,10 +1,11 @@
 import type { InputRegion } from '../region.js';
 import type { CellMaps } from './cell-maps.js';
-import { EVIDENCE_VIEWS, type EvidenceView, type WindowProfile } from '../profile.js';
+import { EVIDENCE_VIEWS, type EvidenceView, type SearchKind, type SearchView, usesEvidence, usesFinder, type WindowProfile } from '../profile.js';
+import { type FinderMap, finderLogOdds } from './finder-map.js';
 import type { IntegralImage } from './integral-image.js';
 import type { EdgeReader } from './refine-region.js';
 
-/** What the log odds of a region are computed from, in this order. */
+/** What the log odds of a region are computed from, in this order: each search has those of what it looks with. */
 export const REGION_FEATURES = [
   'logContrastColour',
   'logContrastGrey',
@@ -20,7 +21,16 @@ export const REGION_FEATURES = [
   'aspect',
   'nearlyFound',
   'room',
+  'finder',
 ] as const;
+export type RegionFeature = (typeof REGION_FEATURES)[number];
+
+const OF_EVIDENCE: readonly RegionFeature[] = ['logContrastColour', 'logContrastGrey', 'insideColour', 'insideGrey', 'weakestQuarter', 'chromaContrast', 'lumaContrast', 'saturationContrast'];
+
+/** The features that a search has, in the order of `regionFeatures`. */
+export function regionFeatureNames(search: SearchKind): readonly RegionFeature[] {
+  return REGION_FEATURES.filter((name) => (usesEvidence(search) || !OF_EVIDENCE.includes(name)) && (usesFinder(search) || name !== 'finder'));
+}
 
 /** What the detector makes of the object that a region lies on. */
 export interface ObjectBelow {
@@ -33,49 +43,73 @@ const SLACK = 0.25;
 /** Of windows that don't stand out: their logarithm would run away. */
 const LEAST_CONTRAST = 0.05;
 
-/** What a region is looked at with. */
-export interface RegionView {
+/** Evidence of the cells of a picture. */
+export interface RegionEvidence {
   readonly stride: number;
   readonly windows: WindowProfile;
-  readonly evidence: Readonly<Record<EvidenceView, IntegralImage>>;
+  readonly views: Readonly<Record<EvidenceView, IntegralImage>>;
   readonly maps: CellMaps;
-  readonly edges: EdgeReader;
-  readonly inputWidth: number;
 }
 
-/** @param foundIn the view that the region was found in */
-export function regionFeatures(region: InputRegion, foundIn: EvidenceView, { confidence }: ObjectBelow, { stride, windows, evidence, maps, edges, inputWidth }: RegionView): number[] {
-  const cells = cellsOf(region, stride, maps);
-  const [left, top, right, bottom] = cells;
-  const middleX = (left + right) >> 1;
-  const middleY = (top + bottom) >> 1;
-  const [colour, grey] = EVIDENCE_VIEWS.map((view) => ({ inside: meanOf(evidence[view], left, top, right, bottom), contrast: evidence[view].contrast(left, top, right, bottom), scale: scaleOf(windows, view, cells) })) as [Contrast, Contrast];
-  const found = foundIn === 'colour' ? colour : grey;
-  const weakest = Math.min(
-    meanOf(evidence[foundIn], left, top, middleX, middleY),
-    meanOf(evidence[foundIn], middleX, top, right, middleY),
-    meanOf(evidence[foundIn], left, middleY, middleX, bottom),
-    meanOf(evidence[foundIn], middleX, middleY, right, bottom),
-  );
+/** What a region is looked at with. */
+export interface RegionView {
+  readonly edges: EdgeReader;
+  /** Pixels. */
+  readonly inputWidth: number;
+  /** Where the search has it. */
+  readonly evidence?: RegionEvidence | undefined;
+  /** Where the search has it. */
+  readonly finder?: FinderMap | undefined;
+}
+
+/**
+ * The numbers that a region is judged by: those of `regionFeatureNames`.
+ *
+ * @param judgedIn the view whose weakest quarter counts; says nothing where there is no evidence.
+ */
+export function regionFeatures(region: InputRegion, judgedIn: SearchView, { confidence }: ObjectBelow, { edges, inputWidth, evidence, finder }: RegionView): number[] {
+  const cells = evidence && cellsOf(region, evidence.stride, evidence.maps);
   const sides = edges.sides(region);
   const width = region.right - region.left;
   const height = region.bottom - region.top;
+  return [
+    ...(evidence ? contrasts(evidence, cells!, judgedIn === 'grey' ? 'grey' : 'colour') : []),
+    sides.mean,
+    sides.least,
+    ...(evidence ? pixelContrasts(evidence, cells!) : []),
+    Math.log((width * height) ** 0.5 / inputWidth),
+    Math.abs(Math.log(width / height)),
+    confidence > 0 ? 1 : 0,
+    confidence > 0 ? Math.max(0, 1 - confidence) : 0,
+    ...(finder ? [finderLogOdds(finder, region)] : []),
+  ];
+}
+
+type Cells = readonly [left: number, top: number, right: number, bottom: number];
+
+function contrasts({ windows, views }: RegionEvidence, cells: Cells, judgedIn: EvidenceView): number[] {
+  const [left, top, right, bottom] = cells;
+  const middleX = (left + right) >> 1;
+  const middleY = (top + bottom) >> 1;
+  const [colour, grey] = EVIDENCE_VIEWS.map((view) => ({ inside: meanOf(views[view], left, top, right, bottom), contrast: views[view].contrast(left, top, right, bottom), scale: scaleOf(windows, view, cells) })) as [Contrast, Contrast];
+  const judged = judgedIn === 'colour' ? colour : grey;
+  const weakest = Math.min(
+    meanOf(views[judgedIn], left, top, middleX, middleY),
+    meanOf(views[judgedIn], middleX, top, right, middleY),
+    meanOf(views[judgedIn], left, middleY, middleX, bottom),
+    meanOf(views[judgedIn], middleX, middleY, right, bottom),
+  );
   return [
     Math.log(Math.max(LEAST_CONTRAST, colour.contrast / colour.scale)),
     Math.log(Math.max(LEAST_CONTRAST, grey.contrast / grey.scale)),
     colour.inside,
     grey.inside,
-    weakest - (found.inside - found.contrast),
-    sides.mean,
-    sides.least,
-    mapContrast(maps.chromaGradient, maps, cells),
-    mapContrast(maps.lumaGradient, maps, cells),
-    mapContrast(maps.saturation, maps, cells),
-    Math.log((width * height) ** 0.5 / inputWidth),
-    Math.abs(Math.log(width / height)),
-    confidence > 0 ? 1 : 0,
-    confidence > 0 ? Math.max(0, 1 - confidence) : 0,
+    weakest - (judged.inside - judged.contrast),
   ];
+}
+
+function pixelContrasts({ maps }: RegionEvidence, cells: Cells): number[] {
+  return [maps.chromaGradient, maps.lumaGradient, maps.saturation].map((map) => mapContrast(map, maps, cells));
 }
 
 interface Contrast {
@@ -85,7 +119,7 @@ interface Contrast {
 }
 
 /** Of the window size that is nearest to the region's. */
-function scaleOf({ sizes, scale }: WindowProfile, view: EvidenceView, [left, top, right, bottom]: readonly [number, number, number, number]): number {
+function scaleOf({ sizes, scale }: WindowProfile, view: EvidenceView, [left, top, right, bottom]: Cells): number {
   const side = ((right - left) * (bottom - top)) ** 0.5;
   let nearest = 0;
   sizes.forEach((size, i) => {
@@ -107,7 +141,7 @@ function meanOf(evidence: IntegralImage, left: number, top: number, right: numbe
 }
 
 /** Mean inside minus mean of the ring; summed directly, since only few regions are asked for. */
-function mapContrast(map: Float32Array, { width, height }: CellMaps, [left, top, right, bottom]: readonly [number, number, number, number]): number {
+function mapContrast(map: Float32Array, { width, height }: CellMaps, [left, top, right, bottom]: Cells): number {
   const ringX = Math.max(1, Math.floor((right - left) / 3));
   const ringY = Math.max(1, Math.floor((bottom - top) / 3));
   let inside = 0;

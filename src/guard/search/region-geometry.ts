@@ -7,6 +7,9 @@ export const PATCH_SHARE = { least: 0.025, most: 0.7 } as const;
 /** So much of the region has to lie on the object. */
 const LEAST_ON_OBJECT = 0.5;
 
+/** An object whose box overlaps a region by more (IoU) may be what the region shows. */
+export const SAME_PLACE_IOU = 0.3;
+
 /** Left, top, right, bottom of detection `index`, in pixels of the model input. */
 export function inputBox({ xyxy }: Detections, index: number, { scaleX, scaleY, padX, padY }: ImageFit, out: Float64Array): void {
   out[0] = xyxy[4 * index]! * scaleX + padX;

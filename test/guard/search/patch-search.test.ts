@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Detections } from '../../../src/core/detections.js';
 import { SeededRandom } from '../../../src/core/seeded-random.js';
-import type { GuardProfile, ShallowTap } from '../../../src/guard/profile.js';
+import type { GuardProfile, ShallowTap, ViewModel } from '../../../src/guard/profile.js';
 import type { InputRegion } from '../../../src/guard/region.js';
+import type { FinderMap } from '../../../src/guard/search/finder-map.js';
 import { PatchSearch, type SearchInput } from '../../../src/guard/search/patch-search.js';
-import { REGION_FEATURES } from '../../../src/guard/search/region-features.js';
+import { type RegionFeature, regionFeatureNames } from '../../../src/guard/search/region-features.js';
 import { regionIou, shareOfSmaller } from '../../../src/guard/search/region-geometry.js';
 import { box, found, region, UNSCALED } from '../found.js';
-import { ordinaryProfile } from '../ordinary-profile.js';
+import { ordinaryFinderProfile, ordinaryProfile } from '../ordinary-profile.js';
 
 const TAP: ShallowTap = { output: 'tap', stride: 4, channels: 2, width: 60, height: 48 };
 const SIZE = { width: 240, height: 192 };
@@ -18,7 +19,7 @@ const CELLS = TAP.width * TAP.height;
 const PROFILE: GuardProfile = (() => {
   const ordinary = ordinaryProfile({ id: 'net', sha256: '0'.repeat(64) }, TAP);
   const weights = [1, 0, 0, 0, 0];
-  const byContrast = (name: (typeof REGION_FEATURES)[number]): GuardProfile['region']['colour'] => ({ ...ordinary.region.colour, weights: REGION_FEATURES.map((feature) => (feature === name ? 4 : 0)), bias: 0, trigger: 4 * Math.log(4) });
+  const byContrast = (name: RegionFeature): ViewModel => ({ ...ordinary.region.colour, weights: regionFeatureNames('evidence').map((feature) => (feature === name ? 4 : 0)), bias: 0, trigger: 4 * Math.log(4) });
   const sizes = [3, 4, 6, 8, 11];
   return {
     ...ordinary,
@@ -95,5 +96,74 @@ describe('PatchSearch', () => {
     one.find(picture([SQUARE]));
     expect(one.find(picture([]))).toEqual([]);
     expect(one.find(picture([SQUARE]))).toEqual(new PatchSearch(PROFILE, SIZE).find(picture([SQUARE])));
+  });
+});
+
+describe('PatchSearch with the patch finder', () => {
+  const COLUMNS = SIZE.width / 4;
+  const ROWS = SIZE.height / 4;
+
+  /** The more certain the finder, the more suspicious: from a log odds of 2 on. */
+  const profileOf = (search: 'finder' | 'both'): GuardProfile => {
+    const ordinary = ordinaryFinderProfile({ id: 'net', sha256: '0'.repeat(64) }, TAP, search);
+    const byFinder: ViewModel = { mean: regionFeatureNames(search).map(() => 0), deviation: regionFeatureNames(search).map(() => 1), weights: regionFeatureNames(search).map((name) => (name === 'finder' ? 1 : 0)), bias: 0, trigger: 2 };
+    return { ...ordinary, ...(search === 'both' ? { cells: PROFILE.cells, windows: PROFILE.windows } : {}), region: search === 'both' ? { colour: byFinder, grey: byFinder } : { finder: byFinder } };
+  };
+
+  /** Sure of squares, with their sides told to a few pixels. */
+  function finderMap(squares: readonly InputRegion[], logOdds = 5): FinderMap {
+    const centre = new Float32Array(COLUMNS * ROWS).fill(-9);
+    const sides = new Float32Array(4 * COLUMNS * ROWS);
+    for (const { left, top, right, bottom } of squares) {
+      const [column, row] = [Math.floor((left + right) / 8), Math.floor((top + bottom) / 8)];
+      const [x, y] = [4 * column + 2, 4 * row + 2];
+      centre[row * COLUMNS + column] = logOdds;
+      [x - left - 1, y - top + 2, right - x + 1, bottom - y + 1].forEach((side, i) => (sides[i * COLUMNS * ROWS + row * COLUMNS + column] = side));
+    }
+    return { columns: COLUMNS, rows: ROWS, centre, sides };
+  }
+
+  /** A picture whose features say nothing. */
+  function plain(squares: readonly InputRegion[], detections: Detections = found(), logOdds?: number): SearchInput {
+    const { tap, ...input } = picture(squares, detections);
+    return { ...input, tap: { dims: tap!.dims, data: new Float32Array(tap!.data.length) }, finder: finderMap(squares, logOdds) };
+  }
+
+  it.each(['finder', 'both'] as const)('%s: finds what features say nothing of, to the pixel, each once', (search) => {
+    const squares = [SQUARE, region([160, 100, 192, 132])];
+    const candidates = new PatchSearch(profileOf(search), SIZE).find(plain(squares));
+    expect(candidates.map((candidate) => candidate.region)).toEqual(squares);
+    for (const { evidence } of candidates) expect(evidence).toBeCloseTo(3, 6);
+    expect(new PatchSearch(profileOf(search), SIZE).find(plain(squares, found(), 1.5))).toEqual([]);
+  });
+
+  it('a search by evidence does not listen to it', () => {
+    expect(new PatchSearch(PROFILE, SIZE).find(plain([SQUARE]))).toEqual([]);
+  });
+
+  it('needs no shallow features without evidence', () => {
+    const { tap: _, ...input } = plain([SQUARE]);
+    expect(new PatchSearch(profileOf('finder'), SIZE).find(input)[0]?.region).toEqual(SQUARE);
+  });
+
+  it('looks at windows, too, and asks it about them', () => {
+    // The features show both squares, the finder knows of one.
+    const other = region([160, 100, 192, 132]);
+    const examined = new PatchSearch(profileOf('both'), SIZE).examine({ ...picture([SQUARE, other]), finder: finderMap([SQUARE]) });
+    const finderAt = (place: InputRegion): number[] => examined.filter((one) => regionIou(one.region, place) > 0.9).map(({ features }) => features.at(-1)!);
+    expect(new Set(finderAt(SQUARE))).toEqual(new Set([5]));
+    // From windows, and from the finder in each view.
+    expect(finderAt(SQUARE).length).toBeGreaterThanOrEqual(3);
+    expect(new Set(finderAt(other))).toEqual(new Set([-8]));
+  });
+
+  it('leaves alone what lies on an object that is found for sure, but not what may be shown as one', () => {
+    const person = [70, 40, 122, 150] as const;
+    const one = new PatchSearch(profileOf('finder'), SIZE);
+    expect(one.find(plain([SQUARE], found(box(person, 0.9))))).toEqual([]);
+    expect(one.find(plain([SQUARE], found(box(person, 0.3))))[0]?.region).toEqual(SQUARE);
+    expect(one.find(plain([SQUARE], found(box([78, 58, 116, 96], 0.9))))[0]?.region).toEqual(SQUARE);
+    // On a larger one that is found for sure, too, where the patch makes out a good part of it.
+    expect(one.find(plain([SQUARE], found(box([70, 50, 122, 102], 0.9))))[0]?.region).toEqual(SQUARE);
   });
 });

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../src/core/seeded-random.js';
-import { EVIDENCE_VIEWS } from '../../../src/guard/profile.js';
+import { EVIDENCE_VIEWS, SEARCH_KINDS, type SearchKind, usesEvidence, usesFinder } from '../../../src/guard/profile.js';
 import type { CellMaps } from '../../../src/guard/search/cell-maps.js';
+import { FINDER_STRIDE } from '../../../src/guard/search/finder-map.js';
 import { IntegralImage } from '../../../src/guard/search/integral-image.js';
 import { EdgeReader } from '../../../src/guard/search/refine-region.js';
-import { cellsOf, REGION_FEATURES, regionFeatures, type RegionView } from '../../../src/guard/search/region-features.js';
+import { cellsOf, type RegionFeature, regionFeatureNames, regionFeatures, type RegionView } from '../../../src/guard/search/region-features.js';
 import { region } from '../found.js';
 
 const STRIDE = 4;
@@ -14,18 +15,24 @@ const SIZE = { width: STRIDE * GRID.width, height: STRIDE * GRID.height };
 const WINDOWS = { sizes: [3, 5, 8], scale: { colour: [2, 2, 2], grey: [1, 1, 1] } };
 
 /** Everything that a region is looked at with, from a level for each cell. */
-function view(levelOf: (x: number, y: number) => number, pixels = new Uint8Array(3 * SIZE.width * SIZE.height).fill(80)): RegionView {
+function view(levelOf: (x: number, y: number) => number, pixels = new Uint8Array(3 * SIZE.width * SIZE.height).fill(80), search: SearchKind = 'both'): RegionView {
   const map = Float32Array.from({ length: GRID.width * GRID.height }, (_, i) => levelOf(i % GRID.width, Math.floor(i / GRID.width)));
   const integral = new IntegralImage(GRID.width, GRID.height);
   integral.update(map);
   const maps: CellMaps = { ...GRID, evidence: { colour: map, grey: map }, chromaGradient: map, lumaGradient: map, saturation: map };
   const edges = new EdgeReader(SIZE);
   edges.use(pixels);
-  return { stride: STRIDE, windows: WINDOWS, evidence: { colour: integral, grey: integral }, maps, edges, inputWidth: SIZE.width };
+  return {
+    edges,
+    inputWidth: SIZE.width,
+    evidence: usesEvidence(search) ? { stride: STRIDE, windows: WINDOWS, views: { colour: integral, grey: integral }, maps } : undefined,
+    // As certain as the level.
+    finder: usesFinder(search) ? { columns: SIZE.width / FINDER_STRIDE, rows: SIZE.height / FINDER_STRIDE, centre: map, sides: new Float32Array(4 * map.length) } : undefined,
+  };
 }
 
-function named(features: readonly number[]): Record<(typeof REGION_FEATURES)[number], number> {
-  return Object.fromEntries(REGION_FEATURES.map((name, i) => [name, features[i]!])) as Record<(typeof REGION_FEATURES)[number], number>;
+function named(features: readonly number[], search: SearchKind = 'both'): Record<RegionFeature, number> {
+  return Object.fromEntries(regionFeatureNames(search).map((name, i) => [name, features[i]!])) as Record<RegionFeature, number>;
 }
 
 const SQUARE = region([16, 16, 32, 32]);
@@ -34,10 +41,19 @@ const inSquare = (x: number, y: number): boolean => x >= 4 && x < 8 && y >= 4 &&
 describe('regionFeatures', () => {
   it('of a region that stands out say by how much, in units of what is usual', () => {
     const features = named(regionFeatures(SQUARE, 'colour', { confidence: 0 }, view((x, y) => (inSquare(x, y) ? 10 : 4))));
-    expect(features).toMatchObject({ insideColour: 10, insideGrey: 10, weakestQuarter: 6, chromaContrast: 6, lumaContrast: 6, saturationContrast: 6, aspect: 0, nearlyFound: 0, room: 0 });
+    expect(features).toMatchObject({ insideColour: 10, insideGrey: 10, weakestQuarter: 6, chromaContrast: 6, lumaContrast: 6, saturationContrast: 6, aspect: 0, nearlyFound: 0, room: 0, finder: 8 });
     expect(features.logContrastColour).toBeCloseTo(Math.log(6 / 2), 6);
     expect(features.logContrastGrey).toBeCloseTo(Math.log(6), 6);
     expect(features.logSide).toBeCloseTo(Math.log(16 / SIZE.width), 6);
+  });
+
+  it.each(SEARCH_KINDS)('of a search by %s are those of what it looks with, each the same as in the others', (search) => {
+    const pixels = Uint8Array.from({ length: 3 * SIZE.width * SIZE.height }, (_, i) => (i % SIZE.width < 16 ? 40 : 200));
+    const of = (kind: SearchKind): Record<RegionFeature, number> => named(regionFeatures(SQUARE, 'grey', { confidence: 0.5 }, view((x, y) => x - y, pixels, kind)), kind);
+    const names = regionFeatureNames(search);
+    expect(names.includes('finder')).toBe(search !== 'evidence');
+    expect(names.includes('logContrastGrey')).toBe(search !== 'finder');
+    expect(of(search)).toEqual(Object.fromEntries(names.map((name) => [name, of('both')[name]])));
   });
 
   it('tell a region of which a quarter is ordinary', () => {
@@ -64,12 +80,12 @@ describe('regionFeatures', () => {
   it('are finite for every region, at borders, as large as the picture or smaller than a cell', () => {
     const side = (length: number): fc.Arbitrary<[number, number]> => fc.tuple(fc.integer({ min: 0, max: length - 1 }), fc.integer({ min: 1, max: length })).map(([from, most]) => [from, Math.min(length, from + most)]);
     fc.assert(
-      fc.property(side(SIZE.width), side(SIZE.height), fc.constantFrom(...EVIDENCE_VIEWS), fc.double({ min: 0, max: 2, noNaN: true }), fc.integer(), ([left, right], [top, bottom], foundIn, confidence, seed) => {
+      fc.property(side(SIZE.width), side(SIZE.height), fc.constantFrom(...EVIDENCE_VIEWS), fc.constantFrom(...SEARCH_KINDS), fc.double({ min: 0, max: 2, noNaN: true }), fc.integer(), ([left, right], [top, bottom], judgedIn, search, confidence, seed) => {
         const random = new SeededRandom(seed);
-        const seen = view(() => 100 * random.normal(), Uint8Array.from({ length: 3 * SIZE.width * SIZE.height }, () => random.integer(256)));
-        const features = regionFeatures({ left, top, right, bottom }, foundIn, { confidence }, seen);
-        expect(features).toHaveLength(REGION_FEATURES.length);
-        expect(features.every(Number.isFinite), JSON.stringify(named(features))).toBe(true);
+        const seen = view(() => 100 * random.normal(), Uint8Array.from({ length: 3 * SIZE.width * SIZE.height }, () => random.integer(256)), search);
+        const features = regionFeatures({ left, top, right, bottom }, search === 'finder' ? 'finder' : judgedIn, { confidence }, seen);
+        expect(features).toHaveLength(regionFeatureNames(search).length);
+        expect(features.every(Number.isFinite), JSON.stringify(named(features, search))).toBe(true);
       }),
       { numRuns: 60 },
     );

@@ -22,11 +22,12 @@ async function show({ model, json }: { model: string; json?: boolean }): Promise
 }
 
 function forPeople({ profile, path, origin }: FoundProfile): string {
-  const { modelId, tap, calibratedOn } = profile;
+  const { modelId, tap, calibratedOn, search, finder } = profile;
   const facts = [
     ['origin', origin === 'included' ? 'came with the model' : 'calibrated here'],
     ['file', path],
     ['pictures', `${calibratedOn.pictures}: ${calibratedOn.description}`],
+    ['search', finder ? `${search}, finder ${finder.sha256.slice(0, 16)}...` : search],
     ['features', `${tap.output}, ${tap.channels} channels of ${tap.width}x${tap.height} at stride ${tap.stride}`],
   ];
   const rows = textTable(['', ''], facts).split('\n').slice(2).join('\n');
