@@ -11,6 +11,8 @@ export interface BenchReportOptions {
   readonly refusals?: readonly Refusal[];
   /** The chosen one, where one was. */
   readonly choice?: Candidate;
+  /** Accuracies on this data set; those on the one that most are known of, where absent. */
+  readonly data?: string | undefined;
 }
 
 /** A candidate whose accuracy is known. */
@@ -43,8 +45,7 @@ export function latencyRanks(candidates: readonly Candidate[]): LatencyRanks[] {
 }
 
 /** The page that goes with measurements. */
-export function renderBenchReport(results: BenchResults, { command, refusals = [], choice }: BenchReportOptions): string {
-  const data = commonData(results);
+export function renderBenchReport(results: BenchResults, { command, refusals = [], choice, data = commonData(results) }: BenchReportOptions): string {
   const candidates = candidatesOf(results, data);
   const sections: Section[] = [
     ...threadCounts(candidates).map((threads) => frontSection(candidates, threads, choice)),

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -65,6 +65,17 @@ describe('a user who wants the best model for 10 ms', () => {
     const counts = ({ candidates }: Json) => (candidates as { latency: { n: number }; measuredAt: string[] }[]).map(({ latency, measuredAt }) => [latency.n, measuredAt.length]);
     expect(counts(before)).toEqual([[20, 1], [20, 1]]);
     expect(counts(more)).toEqual([[25, 2], [25, 2]]);
+  });
+
+  it('writes a page of its own where one is asked for: of the named models and this data alone', async () => {
+    const page = join(home, 'own.html');
+    const other = join(home, 'other-data');
+    cpSync(data, other, { recursive: true });
+    await cli('models', 'bench', 'tiny-rows', '--data', other, '--sizes', '64', '--threads', '1', '--runs', '10', '--report', page);
+    const text = readFileSync(page, 'utf8');
+    expect(text).toContain('other-data');
+    expect(text).toContain('64x64');
+    expect(text).not.toContain('32x32');
   });
 
   it('picks, and the stream says so with its comments', async () => {

@@ -83,8 +83,11 @@ async function bench(ids: readonly string[], options: BenchCommandOptions): Prom
   const outcome = await measure(known, variants, pictures, path, options);
   const all = [...refusals, ...outcome.refusals];
   const report = resolve(options.report ?? join(dirname(path), `${machineKey(here)}.html`));
-  await writeFileAtomic(report, renderBenchReport(outcome.results, { command: commandOf(ids, options), refusals: all }));
-  show(outcome.results, variants, all, { path, report, json: options.json === true, data: pictures && dataName(pictures, options) });
+  const data = pictures && dataName(pictures, options);
+  // The page beside the measurements is of all that is known; one that was asked for is of what was asked for.
+  const shown = options.report === undefined ? outcome.results : { ...outcome.results, variants: outcome.results.variants.filter((one) => variants.some(({ facts }) => isSameVariant(facts, one))) };
+  await writeFileAtomic(report, renderBenchReport(shown, { command: commandOf(ids, options), refusals: all, data }));
+  show(outcome.results, variants, all, { path, report, json: options.json === true, data });
 }
 
 function commandOf(ids: readonly string[], { data, pictures, sizes, threads, runs, quick }: BenchCommandOptions): string {
