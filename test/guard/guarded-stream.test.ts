@@ -8,7 +8,7 @@ import type { GuardConclusion, GuardFrame, PatchGuardOptions } from '../../src/g
 import type { PassRequest } from '../../src/guard/passes.js';
 import { SmoothingGuard } from '../../src/guard/smoothing-guard.js';
 import { deferred } from '../fixtures/deferred.js';
-import { guardedStream, type Kept, manifest, planes, startService, TAP } from './tiny-guarded.js';
+import { FINDER_PATH, FINDER_PROFILE, guardedStream, type Kept, manifest, PLANE_BYTES, planes, startService, TAP } from './tiny-guarded.js';
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 const sequenceOf = ({ ptsUs }: GuardFrame) => ptsUs / 40_000;
@@ -64,6 +64,29 @@ describe('a pass', () => {
     expect(worker).toBe('guard-tiny-rows-0');
   });
 
+  test('asks the patch finder about the picture as the network saw it, where it searches and the profile wants it', async () => {
+    const service = await startService({ profile: FINDER_PROFILE, finderPath: FINDER_PATH });
+    const square = { left: 8, top: 8, right: 24, bottom: 24 };
+    const pixels = new Uint8Array(3 * PLANE_BYTES).fill(60);
+    for (let y = square.top; y < square.bottom; y += 1) [0, 255, 255].forEach((level, p) => pixels.fill(level, p * PLANE_BYTES + y * 32 + square.left, p * PLANE_BYTES + y * 32 + square.right));
+    const [found, covered, notAsked] = await Promise.all([service.run(request(pixels)), service.run(request(pixels, { fills: [square] })), service.run(request(pixels, { search: false }))]);
+    expect(found.response.candidates).toHaveLength(1);
+    // It is as sure as it can be: 8 less the trigger.
+    expect(found.response.candidates[0]).toMatchObject({ evidence: 5 });
+    const { suppressedMs, finderEndedMs, endedMs } = found.response;
+    expect([suppressedMs, finderEndedMs, endedMs]).toEqual([suppressedMs, finderEndedMs, endedMs].toSorted((a, b) => a! - b!));
+    expect(covered.response.candidates).toEqual([]);
+    expect(covered.response.finderEndedMs).toBeGreaterThan(0);
+    expect(notAsked.response).not.toHaveProperty('finderEndedMs');
+  });
+
+  test('loads no finder for a profile without one, and says what is wrong with one that it needs', async () => {
+    const service = await startService({ finderPath: '/nowhere/finder.onnx' });
+    const { response } = await service.run(request(new Uint8Array(3 * PLANE_BYTES)));
+    expect(response).not.toHaveProperty('finderEndedMs');
+    await expect(startService({ profile: FINDER_PROFILE, finderPath: '/nowhere/finder.onnx' })).rejects.toMatchObject({ code: 'ERR_MODEL_CORRUPT', message: expect.stringContaining('/nowhere/finder.onnx') as string });
+  });
+
   test('smooths the picture where that is asked for', async () => {
     const service = await startService();
     // Stripes: gradients everywhere, which smoothing darkens.
@@ -105,6 +128,16 @@ describe('a guarded stream', () => {
     expect(detect!.boxesBeforeNms).toBe(1);
     expect(kept[0]!.detections.count).toBe(0);
     expect(stream.stats().guard!.extraPasses).toBe(1);
+  });
+
+  test('tells what the finder took apart from the search', async () => {
+    const { source, kept, stream } = guardedStream(await startService({ profile: FINDER_PROFILE, finderPath: FINDER_PATH }), { decide: concluding(untouched) });
+    source.emit(planes(51, 0, 0));
+    source.complete();
+    await stream.done;
+    const { parts } = kept[0]!.delivered.timings[1]!;
+    expect(parts.map(({ name }) => name)).toEqual(['fill', 'infer', 'decode', 'nms', 'find', 'search']);
+    expect(parts[4]!.endMs).toBe(parts[5]!.startMs);
   });
 
   test.each([

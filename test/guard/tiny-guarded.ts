@@ -8,14 +8,15 @@ import { GuardService, type GuardServiceOptions } from '../../src/guard/guard-se
 import { GuardedDetectStage } from '../../src/guard/guarded-detect-stage.js';
 import type { PatchGuardOptions } from '../../src/guard/patch-guard.js';
 import { PatchGuardStage } from '../../src/guard/patch-guard-stage.js';
-import type { GuardProfile, ShallowTap } from '../../src/guard/profile.js';
+import type { GuardProfile, ShallowTap, ViewModel } from '../../src/guard/profile.js';
+import { regionFeatureNames } from '../../src/guard/search/region-features.js';
 import { RunningStream } from '../../src/graph/running-stream.js';
 import { RuntimeMonitor } from '../../src/timing/runtime-monitor.js';
 import { RecordingLog } from '../fixtures/recording-log.js';
 import { ScriptedSource, type ScriptedSourceOptions } from '../fixtures/scripted-source.js';
 import { tempFolder } from '../fixtures/temp-folder.js';
-import { tinyDetector, writeModel } from '../fixtures/tiny-onnx.js';
-import { ordinaryProfile } from './ordinary-profile.js';
+import { finderModel, tinyDetector, writeModel } from '../fixtures/tiny-onnx.js';
+import { ordinaryFinderProfile, ordinaryProfile } from './ordinary-profile.js';
 
 /** The tiny detector with a tap, its guard's workers, and streams on them. */
 
@@ -28,7 +29,17 @@ export const THRESHOLDS = { confidenceThreshold: 0.25, iouThreshold: 0.45, maxDe
 /** For which everything is ordinary: nothing is worth a second look. */
 export const PROFILE: GuardProfile = ordinaryProfile(manifest, TAP);
 
-const modelPath = writeModel(tempFolder(), 'tapped.onnx', detector.prepared);
+/** For which what the patch finder is surer of than 3 is worth a second look, and nothing else. */
+export const FINDER_PROFILE: GuardProfile = (() => {
+  const features = regionFeatureNames('finder');
+  const finder: ViewModel = { mean: features.map(() => 0), deviation: features.map(() => 1), weights: features.map((name) => (name === 'finder' ? 1 : 0)), bias: 0, trigger: 3 };
+  return { ...ordinaryFinderProfile(manifest, TAP, 'finder'), region: { finder } };
+})();
+
+const folder = tempFolder();
+const modelPath = writeModel(folder, 'tapped.onnx', detector.prepared);
+/** Finds what is magenta. */
+export const FINDER_PATH = writeModel(folder, 'finder.onnx', finderModel());
 const monitor = new RuntimeMonitor();
 const services: GuardService[] = [];
 afterAll(async () => {
