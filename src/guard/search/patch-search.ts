@@ -46,6 +46,11 @@ const NOTHING_TO_GAIN = 0.97;
 const COMPANIONS_BELOW = 2;
 /** Regions that are passed on for verification, at most. */
 const MAX_CANDIDATES = 10;
+/**
+ * How clear the sides of the finder's regions have to be as lines, 0 to 1, to be moved to these. What is pasted in upright ends in straight lines
+ * and is told to the pixel then; the rectangle around what is turned ends nowhere, and lines would lead into it.
+ */
+const CLEAR_SIDES = 0.75;
 /** Refined regions that share more of the smaller one are about one patch. */
 const SAME_SHARE = 0.4;
 
@@ -104,7 +109,7 @@ export class PatchSearch {
     if (!this.#evidence || view === 'finder') return [];
     return this.#evidence
       .regions(view, detections, fit, NOTHING_TO_GAIN * this.#profile.thresholds.scoreScale)
-      .map((region) => this.#place(region, detections, fit))
+      .map((region) => this.#place(this.#edges.snap(region), detections, fit))
       .filter(({ confidence }) => confidence <= NOTHING_TO_GAIN);
   }
 
@@ -113,13 +118,17 @@ export class PatchSearch {
     if (!usesFinder(this.#profile.search)) return [];
     assert(finder, 'a search with the finder gets what it says');
     return decodeFinder(finder, this.#size)
-      .map(({ region }) => this.#place(region, detections, fit))
+      .map(({ region }) => this.#place(this.#snapWhereClear(region), detections, fit))
       .filter(({ region, confidence }) => confidence <= NOTHING_TO_GAIN || this.#mayShowObject(region, detections, fit));
   }
 
-  /** At its edges, with the object below. */
-  #place(rough: InputRegion, detections: Detections, fit: ImageFit): PlacedRegion {
-    const region = this.#edges.snap(rough);
+  #snapWhereClear(region: InputRegion): InputRegion {
+    const snapped = this.#edges.snap(region);
+    return this.#edges.sides(snapped).mean >= CLEAR_SIDES ? snapped : region;
+  }
+
+  /** With the object below. */
+  #place(region: InputRegion, detections: Detections, fit: ImageFit): PlacedRegion {
     // Most confident first.
     for (let i = 0; i < detections.count; i += 1) {
       inputBox(detections, i, fit, this.#box);

@@ -8,7 +8,7 @@ import { PatchSearch, type SearchInput } from '../../../src/guard/search/patch-s
 import { type RegionFeature, regionFeatureNames } from '../../../src/guard/search/region-features.js';
 import { regionIou, shareOfSmaller } from '../../../src/guard/search/region-geometry.js';
 import { box, found, region, UNSCALED } from '../found.js';
-import { ordinaryFinderProfile, ordinaryProfile } from '../ordinary-profile.js';
+import { type EvidenceProfile, ordinaryFinderProfile, ordinaryProfile } from '../ordinary-profile.js';
 
 const TAP: ShallowTap = { output: 'tap', stride: 4, channels: 2, width: 60, height: 48 };
 const SIZE = { width: 240, height: 192 };
@@ -16,7 +16,7 @@ const AREA = SIZE.width * SIZE.height;
 const CELLS = TAP.width * TAP.height;
 
 /** Evidence is how far the first channel deviates; a region is the more suspicious the more it stands out, four times the usual is the trigger. */
-const PROFILE: GuardProfile = (() => {
+const PROFILE: EvidenceProfile = (() => {
   const ordinary = ordinaryProfile({ id: 'net', sha256: '0'.repeat(64) }, TAP);
   const weights = [1, 0, 0, 0, 0];
   const byContrast = (name: RegionFeature): ViewModel => ({ ...ordinary.region.colour, weights: regionFeatureNames('evidence').map((feature) => (feature === name ? 4 : 0)), bias: 0, trigger: 4 * Math.log(4) });
@@ -99,6 +99,15 @@ describe('PatchSearch', () => {
   });
 });
 
+describe('PatchSearch.examine', () => {
+  it('knows nothing of the picture before, in either view', () => {
+    const profile = { ...PROFILE, cells: { ...PROFILE.cells, weights: { colour: PROFILE.cells.weights.colour, grey: PROFILE.cells.weights.colour } } };
+    const one = new PatchSearch(profile, SIZE);
+    one.examine(picture([region([160, 100, 192, 132])]));
+    expect(one.examine(picture([SQUARE]))).toEqual(new PatchSearch(profile, SIZE).examine(picture([SQUARE])));
+  });
+});
+
 describe('PatchSearch with the patch finder', () => {
   const COLUMNS = SIZE.width / 4;
   const ROWS = SIZE.height / 4;
@@ -135,6 +144,11 @@ describe('PatchSearch with the patch finder', () => {
     expect(candidates.map((candidate) => candidate.region)).toEqual(squares);
     for (const { evidence } of candidates) expect(evidence).toBeCloseTo(3, 6);
     expect(new PatchSearch(profileOf(search), SIZE).find(plain(squares, found(), 1.5))).toEqual([]);
+  });
+
+  it('takes the sides that the finder tells where no lines are near', () => {
+    const { tap: _, ...nothing } = picture([]);
+    expect(new PatchSearch(profileOf('finder'), SIZE).find({ ...nothing, finder: finderMap([SQUARE]) })[0]?.region).toEqual(region([81, 58, 113, 93]));
   });
 
   it('a search by evidence does not listen to it', () => {
