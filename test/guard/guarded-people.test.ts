@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { attackDataset, type PatchRegion } from '../../src/attack/attack-dataset.js';
 import { loadPatch } from '../../src/attack/patch-image.js';
 import { CHEST_PLACEMENT } from '../../src/attack/placement.js';
-import { learnProfile } from '../../src/cli/guard/learn-profile.js';
+import { chooseSearch, learnProfile } from '../../src/cli/guard/learn-profile.js';
 import { anyPictures } from '../../src/cli/picture-sets.js';
 import type { Detections } from '../../src/core/detections.js';
 import type { GuardReport } from '../../src/core/guard-report.js';
@@ -11,6 +11,7 @@ import { PassRunner } from '../../src/guard/pass-runner.js';
 import type { GuardPasses } from '../../src/guard/passes.js';
 import { PatchGuard } from '../../src/guard/patch-guard.js';
 import type { GuardProfile } from '../../src/guard/profile.js';
+import { PatchFinder } from '../../src/guard/search/patch-finder.js';
 import { regionIou } from '../../src/guard/search/region-geometry.js';
 import { selectDetections } from '../../src/guard/select-detections.js';
 import { ModelStore, type TappedModel } from '../../src/model-store/store.js';
@@ -50,7 +51,7 @@ describe.skipIf(missing)(`people who wear a published patch${missing ? ` (skippe
   beforeAll(async () => {
     const { id } = (await store.add(sharedFile(NEEDED[3])!)).manifest;
     model = await store.resolveTapped(id);
-    profile = await learnProfile(model, { search: 'evidence' }, { pictures: await anyPictures(sharedFile(NEEDED[0])!, CALIBRATION_PICTURES), threads: 1 });
+    profile = await learnProfile(model, await chooseSearch(store), { pictures: await anyPictures(sharedFile(NEEDED[0])!, CALIBRATION_PICTURES), threads: 1 });
     dataset = firstPictures(await readDataset(sharedFile(NEEDED[1])!));
     const patch = await loadPatch(sharedFile(NEEDED[2])!);
     const made = await attackDataset({ dataset, patch, placement: CHEST_PLACEMENT, folder: attackedFolder, seed: 1 });
@@ -63,7 +64,8 @@ describe.skipIf(missing)(`people who wear a published patch${missing ? ` (skippe
   async function runGuarded(folder: string): Promise<Outcome[]> {
     const { manifest, tappedPath, tap } = model;
     const thresholds = { ...manifest.defaults, maxDetections: 100 };
-    const runner = new PassRunner(await loadDetector({ manifest, modelPath: tappedPath, threads: 1 }), { manifest, tap, profile, thresholds });
+    const finder = await PatchFinder.load({ modelPath: (await store.resolveFinder()).path, threads: 1 }, manifest.input);
+    const runner = new PassRunner(await loadDetector({ manifest, modelPath: tappedPath, threads: 1 }), { manifest, tap, profile, thresholds }, finder);
     const passes: GuardPasses = { run: async (request) => ({ response: await runner.run(request), worker: 'this' }) };
     const guard = new PatchGuard({ profile, passes, thresholds, time: false });
     const { width, height, fit, padValue } = manifest.input;
