@@ -59,7 +59,6 @@ type SearchParts = Pick<GuardProfile, 'search' | 'finder' | 'tap' | 'cells' | 'w
 function lengthsOf({ search, tap, cells, windows, region }: SearchParts): Length[] {
   const perChannel = 'one for each channel of the tap';
   const perFeature = 'one for each feature of a region';
-  const features = regionFeatureNames(search).length;
   const ofCells = cells
     ? [
         { path: ['cells', 'mean'], length: cells.mean.length, expected: tap.channels, why: perChannel },
@@ -72,7 +71,7 @@ function lengthsOf({ search, tap, cells, windows, region }: SearchParts): Length
   const ofRegions = viewsOf(search).flatMap((view) => {
     const model = region[view];
     const lists = model ? (['mean', 'deviation', 'weights'] as const) : [];
-    return lists.map((list) => ({ path: ['region', view, list], length: model![list].length, expected: features, why: perFeature }));
+    return lists.map((list) => ({ path: ['region', view, list], length: model![list].length, expected: regionFeatureNames(view).length, why: perFeature }));
   });
   return [...ofCells, ...ofWindows, ...ofRegions];
 }

@@ -54,8 +54,9 @@ export function usesFinder(search: SearchKind): boolean {
   return search !== 'evidence';
 }
 
+/** Each has a model and a trigger of its own: what one of them hardly shows may stand out in another. */
 export function viewsOf(search: SearchKind): readonly SearchView[] {
-  return usesEvidence(search) ? EVIDENCE_VIEWS : ['finder'];
+  return [...(usesEvidence(search) ? EVIDENCE_VIEWS : []), ...(usesFinder(search) ? (['finder'] as const) : [])];
 }
 
 /** How much the strongest windows of each size stand out on ordinary pictures. */

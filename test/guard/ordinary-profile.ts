@@ -1,4 +1,4 @@
-import { type CellProfile, type EvidenceView, GUARD_PROFILE_VERSION, type GuardProfile, type SearchKind, type ShallowTap, type ViewModel, type WindowProfile } from '../../src/guard/profile.js';
+import { type CellProfile, type EvidenceView, GUARD_PROFILE_VERSION, type GuardProfile, type SearchView, type ShallowTap, type ViewModel, viewsOf, type WindowProfile } from '../../src/guard/profile.js';
 import { regionFeatureNames } from '../../src/guard/search/region-features.js';
 
 const SIZES = [3, 5];
@@ -20,13 +20,13 @@ interface ModelFacts {
 
 /** A profile that is complete and consistent, and says nothing in particular. */
 export function ordinaryProfile(model: ModelFacts, tap: ShallowTap, description = 'yard'): EvidenceProfile {
-  return { ...commonParts(model, tap, description), search: 'evidence', ...ordinaryCells(tap), region: { colour: ordinaryRegion('evidence'), grey: ordinaryRegion('evidence') } };
+  return { ...commonParts(model, tap, description), search: 'evidence', ...ordinaryCells(tap), region: { colour: ordinaryRegion('colour'), grey: ordinaryRegion('grey') } };
 }
 
 /** The same of a search with the patch finder. */
 export function ordinaryFinderProfile(model: ModelFacts, tap: ShallowTap, search: 'finder' | 'both', sha256 = FINDER_SHA256): GuardProfile {
-  const region = ordinaryRegion(search);
-  return { ...commonParts(model, tap, 'yard'), search, finder: { sha256 }, ...(search === 'both' ? { ...ordinaryCells(tap), region: { colour: region, grey: region } } : { region: { finder: region } }) };
+  const region = Object.fromEntries(viewsOf(search).map((view) => [view, ordinaryRegion(view)]));
+  return { ...commonParts(model, tap, 'yard'), search, finder: { sha256 }, ...(search === 'both' && ordinaryCells(tap)), region };
 }
 
 function commonParts(model: ModelFacts, tap: ShallowTap, description: string): Omit<GuardProfile, 'search' | 'region'> {
@@ -42,8 +42,8 @@ function commonParts(model: ModelFacts, tap: ShallowTap, description: string): O
   };
 }
 
-function ordinaryRegion(search: SearchKind): ViewModel {
-  const features = zeros(regionFeatureNames(search).length);
+function ordinaryRegion(view: SearchView): ViewModel {
+  const features = zeros(regionFeatureNames(view).length);
   return { mean: features, deviation: features.map(() => 1), weights: features, bias: -3, trigger: 1 };
 }
 

@@ -40,7 +40,7 @@ describe('parseGuardProfile', () => {
     ['no windows where the search has them', { ...BOTH, windows: undefined }, /windows: expected, since the search is both/],
     ['no cells either', { ...PROFILE, cells: undefined }, /cells: expected, since the search is evidence/],
     ['views of another search', { ...FINDER, region: PROFILE.region }, /region\.finder: expected, since the search is finder/],
-    ['features without what the finder says', { ...BOTH, region: PROFILE.region }, /region\.colour\.mean: expected 15 numbers, one for each feature of a region, found 14/],
+    ['features of another view', { ...BOTH, region: { ...BOTH.region, finder: PROFILE.region.colour } }, /region\.finder\.mean: expected 7 numbers, one for each feature of a region, found 14/],
     ['evidence without quantiles', { ...PROFILE, evidence: { suspicion: { mean: 0, deviation: 1 } } }, /evidence\.suspicion\.quantiles/],
   ])('refuses %s by its path', (_, value, message) => {
     expect(() => parse(value)).toThrow(expect.objectContaining({ code: 'ERR_GUARD_PROFILE_INVALID', message: expect.stringMatching(message) as string, fix: 'Calibrate.' }));

@@ -66,7 +66,11 @@ export interface FinderFile {
 /** Fewer say nothing of what is ordinary. */
 const LEAST_PICTURES = 8;
 /** Share of clean pictures that may cost a second pass, and that may be flagged. */
-const TRIGGER_SHARE: Readonly<Record<SearchView, number>> = { colour: 0.15, grey: 0.07, finder: 0.2 };
+const TRIGGER_SHARE: Readonly<Record<SearchKind, Readonly<Partial<Record<SearchView, number>>>>> = {
+  evidence: { colour: 0.15, grey: 0.07 },
+  finder: { finder: 0.2 },
+  both: { colour: 0.09, grey: 0.04, finder: 0.1 },
+};
 const FLAG_SHARE = 0.012;
 const MAX_DETECTIONS = 100;
 /** Sides of the windows in cells of 4 pixels of a picture of 80 cells. */
@@ -334,8 +338,8 @@ class Calibration {
       for (const { view, features } of regions) examples[view].push({ features, isPasted: false });
     }
     const fit = (view: SearchView): ViewModel => {
-      const model = fitRegions(examples[view], regionFeatureNames(profile.search).length);
-      return { ...model, trigger: Math.max(LEAST_TRIGGER, quantile(Float64Array.from(suspicionOf(ordinary, view, model)).sort(), 1 - TRIGGER_SHARE[view])) };
+      const model = fitRegions(examples[view], regionFeatureNames(view).length);
+      return { ...model, trigger: Math.max(LEAST_TRIGGER, quantile(Float64Array.from(suspicionOf(ordinary, view, model)).sort(), 1 - TRIGGER_SHARE[profile.search][view]!)) };
     };
     const fitted = views.map((view) => [view, fit(view)] as const);
     const [first, model] = fitted[0]!;

@@ -4,7 +4,7 @@ import type { ImageFit } from '../../core/image-fit.js';
 import type { ModelInput } from '../../core/manifest.js';
 import type { OutputTensor } from '../../detector/output-tensor.js';
 import type { Candidate } from '../passes.js';
-import { type GuardProfile, type SearchView, usesEvidence, usesFinder, viewsOf } from '../profile.js';
+import { type EvidenceView, type GuardProfile, type SearchView, usesEvidence, usesFinder, viewsOf } from '../profile.js';
 import type { InputRegion } from '../region.js';
 import { EvidenceSearch } from './evidence-search.js';
 import { decodeFinder, type FinderMap } from './finder-map.js';
@@ -94,7 +94,7 @@ export class PatchSearch {
     const found = this.#findRegions(input);
     const view = { edges: this.#edges, inputWidth: this.#size.width, evidence: this.#evidence?.evidence, finder: usesFinder(this.#profile.search) ? finder : undefined };
     return viewsOf(this.#profile.search).flatMap((judgedIn) =>
-      [...this.#windowRegions(judgedIn, input), ...found].map(({ region, confidence }) => ({ region, view: judgedIn, features: regionFeatures(region, judgedIn, { confidence }, view) })),
+      (judgedIn === 'finder' ? found : this.#windowRegions(judgedIn, input)).map(({ region, confidence }) => ({ region, view: judgedIn, features: regionFeatures(region, judgedIn, { confidence }, view) })),
     );
   }
 
@@ -105,8 +105,8 @@ export class PatchSearch {
     return logOdds(model, features) - model.trigger;
   }
 
-  #windowRegions(view: SearchView, { detections, fit }: SearchInput): PlacedRegion[] {
-    if (!this.#evidence || view === 'finder') return [];
+  #windowRegions(view: EvidenceView, { detections, fit }: SearchInput): PlacedRegion[] {
+    if (!this.#evidence) return [];
     return this.#evidence
       .regions(view, detections, fit, NOTHING_TO_GAIN * this.#profile.thresholds.scoreScale)
       .map((region) => this.#place(this.#edges.snap(region), detections, fit))

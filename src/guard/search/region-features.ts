@@ -1,11 +1,12 @@
+import { assert } from '../../core/assert.js';
 import type { InputRegion } from '../region.js';
 import type { CellMaps } from './cell-maps.js';
-import { EVIDENCE_VIEWS, type EvidenceView, type SearchKind, type SearchView, usesEvidence, usesFinder, type WindowProfile } from '../profile.js';
+import { EVIDENCE_VIEWS, type EvidenceView, type SearchView, type WindowProfile } from '../profile.js';
 import { type FinderMap, finderLogOdds } from './finder-map.js';
 import type { IntegralImage } from './integral-image.js';
 import type { EdgeReader } from './refine-region.js';
 
-/** What the log odds of a region are computed from, in this order: each search has those of what it looks with. */
+/** What the log odds of a region are computed from, in this order: each view has those of what it looks with. */
 export const REGION_FEATURES = [
   'logContrastColour',
   'logContrastGrey',
@@ -27,9 +28,9 @@ export type RegionFeature = (typeof REGION_FEATURES)[number];
 
 const OF_EVIDENCE: readonly RegionFeature[] = ['logContrastColour', 'logContrastGrey', 'insideColour', 'insideGrey', 'weakestQuarter', 'chromaContrast', 'lumaContrast', 'saturationContrast'];
 
-/** The features that a search has, in the order of `regionFeatures`. */
-export function regionFeatureNames(search: SearchKind): readonly RegionFeature[] {
-  return REGION_FEATURES.filter((name) => (usesEvidence(search) || !OF_EVIDENCE.includes(name)) && (usesFinder(search) || name !== 'finder'));
+/** The features that a view has, in the order of `regionFeatures`. */
+export function regionFeatureNames(view: SearchView): readonly RegionFeature[] {
+  return REGION_FEATURES.filter((name) => (view === 'finder' ? !OF_EVIDENCE.includes(name) : name !== 'finder'));
 }
 
 /** What the detector makes of the object that a region lies on. */
@@ -62,27 +63,19 @@ export interface RegionView {
   readonly finder?: FinderMap | undefined;
 }
 
-/**
- * The numbers that a region is judged by: those of `regionFeatureNames`.
- *
- * @param judgedIn the view whose weakest quarter counts; says nothing where there is no evidence.
- */
+/** The numbers that a region is judged by in a view: those of `regionFeatureNames`. */
 export function regionFeatures(region: InputRegion, judgedIn: SearchView, { confidence }: ObjectBelow, { edges, inputWidth, evidence, finder }: RegionView): number[] {
-  const cells = evidence && cellsOf(region, evidence.stride, evidence.maps);
   const sides = edges.sides(region);
   const width = region.right - region.left;
   const height = region.bottom - region.top;
-  return [
-    ...(evidence ? contrasts(evidence, cells!, judgedIn === 'grey' ? 'grey' : 'colour') : []),
-    sides.mean,
-    sides.least,
-    ...(evidence ? pixelContrasts(evidence, cells!) : []),
-    Math.log((width * height) ** 0.5 / inputWidth),
-    Math.abs(Math.log(width / height)),
-    confidence > 0 ? 1 : 0,
-    confidence > 0 ? Math.max(0, 1 - confidence) : 0,
-    ...(finder ? [finderLogOdds(finder, region)] : []),
-  ];
+  const looks = [Math.log((width * height) ** 0.5 / inputWidth), Math.abs(Math.log(width / height)), confidence > 0 ? 1 : 0, confidence > 0 ? Math.max(0, 1 - confidence) : 0];
+  if (judgedIn === 'finder') {
+    assert(finder, 'a view of the finder has what it says');
+    return [sides.mean, sides.least, ...looks, finderLogOdds(finder, region)];
+  }
+  assert(evidence, 'a view of the evidence has it');
+  const cells = cellsOf(region, evidence.stride, evidence.maps);
+  return [...contrasts(evidence, cells, judgedIn), sides.mean, sides.least, ...pixelContrasts(evidence, cells), ...looks];
 }
 
 type Cells = readonly [left: number, top: number, right: number, bottom: number];

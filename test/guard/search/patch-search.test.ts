@@ -19,7 +19,7 @@ const CELLS = TAP.width * TAP.height;
 const PROFILE: EvidenceProfile = (() => {
   const ordinary = ordinaryProfile({ id: 'net', sha256: '0'.repeat(64) }, TAP);
   const weights = [1, 0, 0, 0, 0];
-  const byContrast = (name: RegionFeature): ViewModel => ({ ...ordinary.region.colour, weights: regionFeatureNames('evidence').map((feature) => (feature === name ? 4 : 0)), bias: 0, trigger: 4 * Math.log(4) });
+  const byContrast = (name: RegionFeature): ViewModel => ({ ...ordinary.region.colour, weights: regionFeatureNames('colour').map((feature) => (feature === name ? 4 : 0)), bias: 0, trigger: 4 * Math.log(4) });
   const sizes = [3, 4, 6, 8, 11];
   return {
     ...ordinary,
@@ -115,8 +115,9 @@ describe('PatchSearch with the patch finder', () => {
   /** The more certain the finder, the more suspicious: from a log odds of 2 on. */
   const profileOf = (search: 'finder' | 'both'): GuardProfile => {
     const ordinary = ordinaryFinderProfile({ id: 'net', sha256: '0'.repeat(64) }, TAP, search);
-    const byFinder: ViewModel = { mean: regionFeatureNames(search).map(() => 0), deviation: regionFeatureNames(search).map(() => 1), weights: regionFeatureNames(search).map((name) => (name === 'finder' ? 1 : 0)), bias: 0, trigger: 2 };
-    return { ...ordinary, ...(search === 'both' ? { cells: PROFILE.cells, windows: PROFILE.windows } : {}), region: search === 'both' ? { colour: byFinder, grey: byFinder } : { finder: byFinder } };
+    const names = regionFeatureNames('finder');
+    const finder: ViewModel = { mean: names.map(() => 0), deviation: names.map(() => 1), weights: names.map((name) => (name === 'finder' ? 1 : 0)), bias: 0, trigger: 2 };
+    return { ...ordinary, ...(search === 'both' ? { cells: PROFILE.cells, windows: PROFILE.windows, region: { ...PROFILE.region, finder } } : { region: { finder } }) };
   };
 
   /** Sure of squares, with their sides told to a few pixels. */
@@ -160,15 +161,16 @@ describe('PatchSearch with the patch finder', () => {
     expect(new PatchSearch(profileOf('finder'), SIZE).find(input)[0]?.region).toEqual(SQUARE);
   });
 
-  it('looks at windows, too, and asks it about them', () => {
+  it('looks at windows, too: what either shows is judged by its own measure', () => {
     // The features show both squares, the finder knows of one.
     const other = region([160, 100, 192, 132]);
-    const examined = new PatchSearch(profileOf('both'), SIZE).examine({ ...picture([SQUARE, other]), finder: finderMap([SQUARE]) });
-    const finderAt = (place: InputRegion): number[] => examined.filter((one) => regionIou(one.region, place) > 0.9).map(({ features }) => features.at(-1)!);
-    expect(new Set(finderAt(SQUARE))).toEqual(new Set([5]));
-    // From windows, and from the finder in each view.
-    expect(finderAt(SQUARE).length).toBeGreaterThanOrEqual(3);
-    expect(new Set(finderAt(other))).toEqual(new Set([-8]));
+    const search = new PatchSearch(profileOf('both'), SIZE);
+    const input = { ...picture([SQUARE, other]), finder: finderMap([SQUARE]) };
+    const viewsAt = (place: InputRegion): Set<string> => new Set(search.examine(input).filter((one) => regionIou(one.region, place) > 0.9).map((one) => one.view));
+    expect(viewsAt(SQUARE)).toEqual(new Set(['colour', 'finder']));
+    expect(viewsAt(other)).not.toContain('finder');
+    // Neither needs the other's consent.
+    expect(search.find(input).filter(({ evidence }) => evidence > 0).map((one) => [SQUARE, other].findIndex((place) => regionIou(one.region, place) > 0.9)).sort()).toEqual([0, 1]);
   });
 
   it('leaves alone what lies on an object that is found for sure, but not what may be shown as one', () => {

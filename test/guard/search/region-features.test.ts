@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../src/core/seeded-random.js';
-import { EVIDENCE_VIEWS, SEARCH_KINDS, type SearchKind, usesEvidence, usesFinder } from '../../../src/guard/profile.js';
+import { type SearchKind, type SearchView, usesEvidence, usesFinder, viewsOf } from '../../../src/guard/profile.js';
 import type { CellMaps } from '../../../src/guard/search/cell-maps.js';
 import { FINDER_STRIDE } from '../../../src/guard/search/finder-map.js';
 import { IntegralImage } from '../../../src/guard/search/integral-image.js';
@@ -31,8 +31,8 @@ function view(levelOf: (x: number, y: number) => number, pixels = new Uint8Array
   };
 }
 
-function named(features: readonly number[], search: SearchKind = 'both'): Record<RegionFeature, number> {
-  return Object.fromEntries(regionFeatureNames(search).map((name, i) => [name, features[i]!])) as Record<RegionFeature, number>;
+function named(features: readonly number[], view: SearchView = 'colour'): Record<RegionFeature, number> {
+  return Object.fromEntries(regionFeatureNames(view).map((name, i) => [name, features[i]!])) as Record<RegionFeature, number>;
 }
 
 const SQUARE = region([16, 16, 32, 32]);
@@ -41,19 +41,22 @@ const inSquare = (x: number, y: number): boolean => x >= 4 && x < 8 && y >= 4 &&
 describe('regionFeatures', () => {
   it('of a region that stands out say by how much, in units of what is usual', () => {
     const features = named(regionFeatures(SQUARE, 'colour', { confidence: 0 }, view((x, y) => (inSquare(x, y) ? 10 : 4))));
-    expect(features).toMatchObject({ insideColour: 10, insideGrey: 10, weakestQuarter: 6, chromaContrast: 6, lumaContrast: 6, saturationContrast: 6, aspect: 0, nearlyFound: 0, room: 0, finder: 8 });
+    expect(features).toMatchObject({ insideColour: 10, insideGrey: 10, weakestQuarter: 6, chromaContrast: 6, lumaContrast: 6, saturationContrast: 6, aspect: 0, nearlyFound: 0, room: 0 });
     expect(features.logContrastColour).toBeCloseTo(Math.log(6 / 2), 6);
     expect(features.logContrastGrey).toBeCloseTo(Math.log(6), 6);
     expect(features.logSide).toBeCloseTo(Math.log(16 / SIZE.width), 6);
   });
 
-  it.each(SEARCH_KINDS)('of a search by %s are those of what it looks with, each the same as in the others', (search) => {
+  it('of the finder are what it says, and looks that need no evidence: the same as in the other views', () => {
     const pixels = Uint8Array.from({ length: 3 * SIZE.width * SIZE.height }, (_, i) => (i % SIZE.width < 16 ? 40 : 200));
-    const of = (kind: SearchKind): Record<RegionFeature, number> => named(regionFeatures(SQUARE, 'grey', { confidence: 0.5 }, view((x, y) => x - y, pixels, kind)), kind);
-    const names = regionFeatureNames(search);
-    expect(names.includes('finder')).toBe(search !== 'evidence');
-    expect(names.includes('logContrastGrey')).toBe(search !== 'finder');
-    expect(of(search)).toEqual(Object.fromEntries(names.map((name) => [name, of('both')[name]])));
+    const of = (judgedIn: SearchView, search: SearchKind): Record<RegionFeature, number> => named(regionFeatures(SQUARE, judgedIn, { confidence: 0.5 }, view((x, y) => x - y, pixels, search)), judgedIn);
+    const { finder, ...looks } = of('finder', 'finder');
+    expect(finder).toBe(1);
+    expect(of('grey', 'evidence')).toMatchObject(looks);
+    expect(of('finder', 'both')).toEqual({ finder, ...looks });
+    expect(of('grey', 'both')).toEqual(of('grey', 'evidence'));
+    expect(of('grey', 'evidence')).not.toHaveProperty('finder');
+    expect(looks).not.toHaveProperty('logContrastGrey');
   });
 
   it('tell a region of which a quarter is ordinary', () => {
@@ -80,12 +83,12 @@ describe('regionFeatures', () => {
   it('are finite for every region, at borders, as large as the picture or smaller than a cell', () => {
     const side = (length: number): fc.Arbitrary<[number, number]> => fc.tuple(fc.integer({ min: 0, max: length - 1 }), fc.integer({ min: 1, max: length })).map(([from, most]) => [from, Math.min(length, from + most)]);
     fc.assert(
-      fc.property(side(SIZE.width), side(SIZE.height), fc.constantFrom(...EVIDENCE_VIEWS), fc.constantFrom(...SEARCH_KINDS), fc.double({ min: 0, max: 2, noNaN: true }), fc.integer(), ([left, right], [top, bottom], judgedIn, search, confidence, seed) => {
+      fc.property(side(SIZE.width), side(SIZE.height), fc.constantFrom(...viewsOf('both')), fc.double({ min: 0, max: 2, noNaN: true }), fc.integer(), ([left, right], [top, bottom], judgedIn, confidence, seed) => {
         const random = new SeededRandom(seed);
-        const seen = view(() => 100 * random.normal(), Uint8Array.from({ length: 3 * SIZE.width * SIZE.height }, () => random.integer(256)), search);
-        const features = regionFeatures({ left, top, right, bottom }, search === 'finder' ? 'finder' : judgedIn, { confidence }, seen);
-        expect(features).toHaveLength(regionFeatureNames(search).length);
-        expect(features.every(Number.isFinite), JSON.stringify(named(features, search))).toBe(true);
+        const seen = view(() => 100 * random.normal(), Uint8Array.from({ length: 3 * SIZE.width * SIZE.height }, () => random.integer(256)));
+        const features = regionFeatures({ left, top, right, bottom }, judgedIn, { confidence }, seen);
+        expect(features).toHaveLength(regionFeatureNames(judgedIn).length);
+        expect(features.every(Number.isFinite), JSON.stringify(named(features, judgedIn))).toBe(true);
       }),
       { numRuns: 60 },
     );
