@@ -11,7 +11,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 def plot(title, x, lines, top, of="minutes of training"):
     """@param lines values by name, one for each of `x`"""
     picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
-    right, bottom = WIDTH - 3 * MARGIN, HEIGHT - MARGIN
+    right, bottom = WIDTH - 4 * MARGIN, HEIGHT - MARGIN
     at = lambda minute, value: (int(MARGIN + (right - MARGIN) * minute / max(x[-1], 1e-9)), int(bottom - (bottom - MARGIN) * value / max(top, 1e-9)))
     for share in np.linspace(0, 1, 6):
         cv2.line(picture, at(0, share * top), at(x[-1], share * top), (225, 225, 225), 1)
