@@ -118,7 +118,7 @@ test('a governed stream on a machine that slows down goes on at a narrower width
     deliver: ({ result }) => {
       sequences.push(result.frame.sequence);
       points.push(result.operatingPoint!.name);
-      if (sequences.length === 20) speed.percent = 5;
+      if (sequences.length === 20) speed.percent = 1;
       const narrower = moves.some(({ to, from }) => to.index < from.index) && points.at(-1)!.includes('@');
       if ((sequences.length > 20 && narrower) || sequences.length >= 300) finish();
     },

@@ -113,7 +113,7 @@ describe('lynceus guard calibrate --search', () => {
   it.each<[SearchKind, readonly string[], readonly string[]]>([
     ['evidence', ['cells', 'windows'], ['colour', 'grey']],
     ['finder', ['finder'], ['finder']],
-    ['both', ['finder', 'cells', 'windows'], ['colour', 'grey']],
+    ['both', ['finder', 'cells', 'windows'], ['colour', 'grey', 'finder']],
   ])('%s learns what this search needs, and no more', async (search, parts, views) => {
     const tapped = await store.resolveTapped(MODEL);
     const profile = await learnProfile(tapped, await chooseSearch(store, search), { pictures: await anyPictures(clip, 8), threads: 1 });

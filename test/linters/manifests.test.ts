@@ -5,9 +5,9 @@ import { parseAnyManifest } from '../../src/config/manifest-schema.js';
 import { REPOSITORY } from '../fixtures/repository.js';
 
 const MODELS = `${REPOSITORY}models/`;
-// `lab` is where models are made.
+// `lab` is where models are made; `patch-finder` is no model that a stream could run, and has no manifest.
 const ids = readdirSync(MODELS, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && entry.name !== 'lab')
+  .filter((entry) => entry.isDirectory() && !['lab', 'patch-finder'].includes(entry.name))
   .map(({ name }) => name);
 const read = (path: string): string => readFileSync(`${MODELS}${path}`, 'utf8');
 
