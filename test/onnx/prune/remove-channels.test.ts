@@ -92,7 +92,7 @@ function build({ blocks, sizePx }: Recipe): Uint8Array {
   let tensor = net.builder.input('x', 'float32', [1, SIZE_OF_INPUT, sizePx, sizePx]);
   let channels = SIZE_OF_INPUT;
   for (const { kind, width } of blocks) [tensor, channels] = BLOCKS[kind]!(net, tensor, channels, width);
-  net.builder.output(net.conv(tensor, channels, 5), 'float32', ['n', 5, 'h', 'w'] as unknown as number[], 'y');
+  net.builder.output(net.conv(tensor, channels, 5), 'float32', ['n', 5, 'h', 'w'], 'y');
   return net.builder.build();
 }
 
