@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from layers import twice
 from packs import CLASSES
 
 STRIDES = (8, 16, 32)
@@ -191,21 +192,3 @@ class Detector(nn.Module):
         middle = self.middle_out(torch.cat((self.fine_up(fine), joined), 1))
         coarse = self.coarse_out(torch.cat((self.middle_up(middle), coarse), 1))
         return [head(seen) for head, seen in zip(self.heads, (fine, middle, coarse))]
-
-
-def twice(features):
-    return F.interpolate(features, scale_factor=2.0, mode="nearest")
-
-
-def macs_of(net, size):
-    """Multiply-accumulates of all convolutions for one picture of `size` pixels a side."""
-    total, handles = [0], []
-    count = lambda layer, _, result: total.__setitem__(0, total[0] + layer.weight.numel() * result.shape[2] * result.shape[3])
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d):
-            handles.append(layer.register_forward_hook(count))
-    with torch.no_grad():
-        net(torch.zeros(1, 3, size, size))
-    for handle in handles:
-        handle.remove()
-    return total[0]

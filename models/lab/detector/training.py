@@ -22,7 +22,8 @@ import memory
 import plots
 import scoring
 from cutouts import Cutouts
-from net import BLOCKS, CLASSES, Detector, Plan, macs_of
+from layers import macs_of
+from net import BLOCKS, CLASSES, Detector, Plan
 from packs import PackError, read_pack
 
 SIDE = 320

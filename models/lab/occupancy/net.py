@@ -16,6 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from layers import twice
+
 COARSE_PLANES, FINE_PLANES = 32, 64
 BLOCK = 44
 """Columns that are compared at once: more waste comparisons, fewer waste calls."""
@@ -269,10 +271,6 @@ class Fine(nn.Module):
         logits = self.depth(self.out(joined), F.max_pool2d(planes, 2))
         rates = self.cells(logits, slabs, rows, columns)
         return {64: self.levels["64"](rates), 32: self.levels["32"](add_up(rates, 2)), 16: self.levels["16"](add_up(rates, 4))}, logits, matching
-
-
-def twice(features):
-    return F.interpolate(features, scale_factor=2.0, mode="nearest")
 
 
 class FrustumNet(nn.Module):

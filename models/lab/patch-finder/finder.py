@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from layers import twice
+
 STRIDE = 4
 RARE = 0.01
 """Of cells, those that a patch's centre lies in: where training begins."""
@@ -45,21 +47,3 @@ class Finder(nn.Module):
         middle = self.joined(middle + twice(self.to_middle(self.coarse(middle))))
         fine = self.last(fine + twice(self.to_fine(middle)))
         return self.centre(fine), STRIDE * self.sides(fine).clamp(-6, 4.5).exp()
-
-
-def twice(features):
-    return F.interpolate(features, scale_factor=2.0, mode="nearest")
-
-
-def macs_of(net, size):
-    """Multiply-accumulates of all convolutions for one picture of `size` pixels a side."""
-    total, handles = [0], []
-    count = lambda layer, _, result: total.__setitem__(0, total[0] + layer.weight.numel() * result.shape[2] * result.shape[3])
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d):
-            handles.append(layer.register_forward_hook(count))
-    with torch.no_grad():
-        net(torch.zeros(1, 3, size, size))
-    for handle in handles:
-        handle.remove()
-    return total[0]

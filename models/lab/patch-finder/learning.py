@@ -16,7 +16,8 @@ import memory
 import plots
 import scenes
 import textures
-from finder import Finder, macs_of
+from finder import Finder
+from layers import macs_of
 from packs import PackError, read_pack
 
 SIDES = (256, 320, 320, 320, 416, 512)

@@ -28,6 +28,11 @@ export function checkFigures({ pictures }: CleanCheck): CheckFigures {
   };
 }
 
+/** How the guard searches, and with which finder. */
+export function searchText({ search, finder }: GuardProfile): string {
+  return finder ? `${search}, finder ${finder.sha256.slice(0, 16)}...` : search;
+}
+
 /** For JSON output. */
 export function profileJson(profile: GuardProfile): Record<string, unknown> {
   const { modelId, modelSha256, tap, calibratedOn, search, finder, thresholds, evidence } = profile;

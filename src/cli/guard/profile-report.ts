@@ -3,7 +3,7 @@ import type { CleanCheck } from '../../guard/calibration/clean-check.js';
 import type { CellProfile, GuardProfile, ShallowTap } from '../../guard/profile.js';
 import { drawPlot, Plot } from '../../report/plot.js';
 import { renderReport, type Block, type Section } from '../../report/report.js';
-import { checkFigures, checkRows, EVIDENCE_HEADER, evidenceRows, percent, QUANTILE_SHARES, thresholdRows } from './profile-figures.js';
+import { checkFigures, checkRows, EVIDENCE_HEADER, evidenceRows, percent, QUANTILE_SHARES, searchText, thresholdRows } from './profile-figures.js';
 import { suspiciousPng } from './suspicious-png.js';
 
 const COLOUR = '#2a78b5';
@@ -28,7 +28,7 @@ export async function profileReport({ manifest, profile, check, command, machine
     facts: [
       ['pictures', calibratedOn.description],
       ['model', `${manifest.title}, SHA-256 ${manifest.sha256.slice(0, 16)}...`],
-      ['search', profile.finder ? `${profile.search}, finder ${profile.finder.sha256.slice(0, 16)}...` : profile.search],
+      ['search', searchText(profile)],
       ['features', `${tap.channels} channels of ${tap.width}x${tap.height} at stride ${tap.stride}`],
       ['machine', Object.entries(machine).map(([key, value]) => `${key} ${value}`).join(', ')],
     ],

@@ -4,7 +4,7 @@ import type { ImageFit } from '../../core/image-fit.js';
 import type { ModelInput } from '../../core/manifest.js';
 import type { OutputTensor } from '../../detector/output-tensor.js';
 import type { Candidate } from '../passes.js';
-import { type EvidenceView, type GuardProfile, type SearchView, usesEvidence, usesFinder, viewsOf } from '../profile.js';
+import { type EvidenceView, type GuardProfile, type SearchView, usesEvidence, viewsOf } from '../profile.js';
 import type { InputRegion } from '../region.js';
 import { EvidenceSearch } from './evidence-search.js';
 import { decodeFinder, type FinderMap } from './finder-map.js';
@@ -91,10 +91,9 @@ export class PatchSearch {
       assert(tap, 'a search by evidence gets shallow features');
       this.#evidence.look(pixels, tap);
     }
-    const found = this.#findRegions(input);
-    const view = { edges: this.#edges, inputWidth: this.#size.width, evidence: this.#evidence?.evidence, finder: usesFinder(this.#profile.search) ? finder : undefined };
+    const view = { edges: this.#edges, inputWidth: this.#size.width, evidence: this.#evidence?.evidence, finder };
     return viewsOf(this.#profile.search).flatMap((judgedIn) =>
-      (judgedIn === 'finder' ? found : this.#windowRegions(judgedIn, input)).map(({ region, confidence }) => ({ region, view: judgedIn, features: regionFeatures(region, judgedIn, { confidence }, view) })),
+      (judgedIn === 'finder' ? this.#findRegions(input) : this.#windowRegions(judgedIn, input)).map(({ region, confidence }) => ({ region, view: judgedIn, features: regionFeatures(region, judgedIn, { confidence }, view) })),
     );
   }
 
@@ -115,7 +114,6 @@ export class PatchSearch {
 
   /** What the finder shows. On an object that is found for sure, it only counts where it may be what makes the detector see one. */
   #findRegions({ finder, detections, fit }: SearchInput): PlacedRegion[] {
-    if (!usesFinder(this.#profile.search)) return [];
     assert(finder, 'a search with the finder gets what it says');
     return decodeFinder(finder, this.#size)
       .map(({ region }) => this.#place(this.#snapWhereClear(region), detections, fit))

@@ -21,6 +21,7 @@ from onnx import helper, numpy_helper
 import blockreport
 import blocks
 import fronts
+import layers
 import net
 from packs import CLASSES, PackWriter, read_pack
 
@@ -78,7 +79,7 @@ class DesignSpace(unittest.TestCase):
         for block in net.BLOCKS:
             for shape in ({"stem": 16, "widths": (16, 32, 48, 80), "depths": (1, 2, 3, 1)}, {"stem": 32, "widths": (32, 32, 96, 112), "depths": (2, 1, 1, 3)}):
                 plan = net.Plan(OWN, block, **shape)
-                self.assertEqual(blocks.macs_at_320(plan), net.macs_of(net.Detector(plan).eval(), 320), plan)
+                self.assertEqual(blocks.macs_at_320(plan), layers.macs_of(net.Detector(plan).eval(), 320), plan)
 
     def test_networks_of_one_shape_differ_in_the_backbones_blocks_alone(self):
         shape = {"stem": 16, "widths": (16, 32, 48, 64), "depths": (1, 2, 1, 1)}

@@ -32,7 +32,8 @@ import labels
 import masks
 import scoring
 import training
-from net import BLOCKS, BOX, CLASSES, STRIDES, Detector, Plan, macs_of
+from layers import macs_of
+from net import BLOCKS, BOX, CLASSES, STRIDES, Detector, Plan
 from packs import PackError, PackWriter, read_pack
 
 SMALL = ["--widths", "16", "16", "32", "32", "--depths", "1", "1", "1", "1"]

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { FoundProfile } from '../../../model-store/guard-profiles.js';
 import { profileMissing } from '../../../model-store/guard-profiles.js';
 import { DEFAULT_MODEL } from '../../definitions.js';
-import { EVIDENCE_HEADER, evidenceRows, profileJson, thresholdRows } from '../../guard/profile-figures.js';
+import { EVIDENCE_HEADER, evidenceRows, profileJson, searchText, thresholdRows } from '../../guard/profile-figures.js';
 import { openStore } from '../../models.js';
 import { bold, print, textTable } from '../../terminal.js';
 
@@ -22,12 +22,12 @@ async function show({ model, json }: { model: string; json?: boolean }): Promise
 }
 
 function forPeople({ profile, path, origin }: FoundProfile): string {
-  const { modelId, tap, calibratedOn, search, finder } = profile;
+  const { modelId, tap, calibratedOn } = profile;
   const facts = [
     ['origin', origin === 'included' ? 'came with the model' : 'calibrated here'],
     ['file', path],
     ['pictures', `${calibratedOn.pictures}: ${calibratedOn.description}`],
-    ['search', finder ? `${search}, finder ${finder.sha256.slice(0, 16)}...` : search],
+    ['search', searchText(profile)],
     ['features', `${tap.output}, ${tap.channels} channels of ${tap.width}x${tap.height} at stride ${tap.stride}`],
   ];
   const rows = textTable(['', ''], facts).split('\n').slice(2).join('\n');
