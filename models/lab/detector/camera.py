@@ -366,7 +366,7 @@ def parse(arguments):
     parser.add_argument("--boxes", type=Path, nargs="+", default=[], metavar="RESULTS.ndjson", help="what lynceus run found in them")
     parser.add_argument("--teach", nargs="*", default=["centernet-coco"], metavar="ID", help="models that look at the pictures again, closer (centernet-coco)")
     parser.add_argument("--also", nargs="*", default=[], metavar="PACK[:WEIGHT]", help="packs to train on beside, so that it doesn't forget what the camera seldom sees")
-    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="of train; without it the network begins from nothing, and needs hours")
+    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="of train, or a model folder such as models/street; without it the network begins from nothing, and needs hours")
     parser.add_argument("--hours", type=float, default=0.5, help="of training (0.5)")
     parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="of the pictures, the last ones: for the report alone (0.2)")
     parser.add_argument("--id", default="my-camera", help="of the new model; -anchors and -int8 beside it (my-camera)")
@@ -378,7 +378,7 @@ def parse(arguments):
         parser.error("without --boxes somebody has to --teach")
     if not 0 < options.held_out < 1:
         parser.error("--held-out is a share between 0 and 1")
-    if options.begin_with and not options.begin_with.is_file():
+    if options.begin_with and not options.begin_with.exists():
         parser.error(f"there is no {options.begin_with}")
     if shutil.which(options.lynceus[0]) is None:
         parser.error(f"there is no {options.lynceus[0]}: build lynceus (npm run build) or say how it is called with --lynceus")

@@ -2,7 +2,8 @@
 
 With `--anchors` only those of a manifest that `lynceus models prune-anchors` wrote are kept: their part of the heads, taught on.
 Every step trains the dense network, the narrowest and one between (the sandwich rule, Yu & Huang 2019); the dense one is the teacher of the others.
-For the first eighth of the run masks are learnt from the dense network's gradients, then they stay.
+For the first eighth of the run masks are learnt from the dense network's gradients, then they stay. Begun with a network of the same widths (a
+checkpoint of `elastic`, or a model folder), it goes on with that one's masks.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+import importing
 import masks
 import training
 from masks import ElasticDetector
@@ -22,6 +24,7 @@ from packs import PackError
 
 MASKS_UNTIL = 0.12
 CHOOSE_EVERY = 50
+SEEN_BATCHES = 16
 TAUGHT_SHARE = 0.5
 """Of what a narrow network learns, from boxes; the rest from the dense network."""
 
@@ -29,7 +32,7 @@ TAUGHT_SHARE = 0.5
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="elastic", description="Teaches a trained detector to run at several widths with one set of weights.")
     training.add_options(parser, rate=1e-3, hours=1.0)
-    parser.add_argument("--begin-with", type=Path, required=True, metavar="CHECKPOINT", help="of train")
+    parser.add_argument("--begin-with", type=Path, required=True, metavar="CHECKPOINT", help="of train; or of elastic or a model folder: its masks stay")
     parser.add_argument("--anchors", type=Path, metavar="MANIFEST", help="keep only the anchors of this manifest")
     parser.add_argument("--ratios", type=ratio_of, nargs="+", default=masks.RATIOS, help="of the multiply-accumulates, from 1 down (1 0.75 0.5 0.25)")
     options = training.checked(parser, arguments)
@@ -94,15 +97,24 @@ def teaching_loss(maps, taught, classes=len(CLASSES)):
 class ElasticRun(training.Run):
     is_settled = False
     """Whether channels were chosen by the masks as they stay."""
+    learnt_before = False
+    """Whether it begins with a network of several widths, whose masks stay."""
 
     def make_net(self, packs):
+        options = self.options
+        if not options.anchors and has_ratios(options.begin_with, options.ratios):
+            self.learnt_before = True
+            net = load_net(options.begin_with)
+            if options.begin_with.is_dir():
+                importing.see_statistics(net, [self.batch_at(step)[0] for step in range(SEEN_BATCHES)])
+            return net
         dense = training.load_net(self.options.begin_with)
         if self.options.anchors:
             dense = with_anchors(dense, anchors_of(self.options.anchors))
         return ElasticDetector(dense, self.options.ratios)
 
     def backward(self, pictures, targets):
-        learns = self.progress() < MASKS_UNTIL
+        learns = not self.learnt_before and self.progress() < MASKS_UNTIL
         if (learns and self.step % CHOOSE_EVERY == 1) or not (learns or self.is_settled):
             self.net.choose()
             self.is_settled = not learns
@@ -123,7 +135,7 @@ class ElasticRun(training.Run):
         return torch.stack([loss.detach() for loss in losses])
 
     def narrow(self):
-        """The narrowest, and one between by turns."""
+        """The ratios that learn beside the dense network: the narrowest, and one between by turns."""
         between = len(self.net.ratios) - 2
         return [len(self.net.ratios) - 1, *([1 + self.step % between] if between else [])]
 
@@ -141,15 +153,16 @@ class ElasticRun(training.Run):
 
 
 def is_elastic(path):
-    return "ratios" in torch.load(path, map_location="cpu")
+    return "ratios" in importing.state_of(path)
+
+
+def has_ratios(path, ratios):
+    return importing.state_of(path).get("ratios") == list(ratios)
 
 
 def load_net(path):
-    """The averaged elastic network of a checkpoint. @raises KeyError where it is of another kind"""
-    state = torch.load(path, map_location="cpu")
-    net = ElasticDetector(Detector(Plan.of_json(state["plan"])), tuple(state["ratios"]))
-    net.load_state_dict(state["average"])
-    return net.eval()
+    """The averaged elastic network of a checkpoint or of a model folder. @raises KeyError where it is of another kind"""
+    return masks.of_state(importing.state_of(path))
 
 
 def main(arguments):

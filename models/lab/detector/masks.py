@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from net import Csp, Detector, Unit
+from net import Csp, Detector, Plan, Unit
 
 RATIOS = (1.0, 0.75, 0.5, 0.25)
 """Of the dense network's multiply-accumulates, by falling width."""
@@ -185,6 +185,13 @@ class ElasticDetector(nn.Module):
         known = {key.replace(".norm.norms.0.", ".norm."): value for key, value in self.net.state_dict().items()}
         made.load_state_dict({key: known[key] for key in made.state_dict()})
         return made.eval()
+
+
+def of_state(state):
+    """The averaged network of a checkpoint of several widths. @raises KeyError where it is of another kind"""
+    net = ElasticDetector(Detector(Plan.of_json(state["plan"])), tuple(state["ratios"]))
+    net.load_state_dict(state["average"])
+    return net.eval()
 
 
 def is_choice(name):

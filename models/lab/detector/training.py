@@ -17,6 +17,7 @@ import anchors
 import augment
 import boxes
 import checkpoints
+import importing
 import masks
 import memory
 import plots
@@ -38,12 +39,17 @@ LARGEST_GRADIENT = 3.0
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="train", description="Trains the street detector on packs that `prepare` made.")
     add_options(parser, rate=2e-3, hours=2.0)
-    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="begin with these weights; heads of other anchors begin anew")
-    parser.add_argument("--anchors", choices=("over", "tuned"), default="over", help="6 a stride of no set's shapes, to be pruned; or 3 a stride by k-means (over)")
+    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="begin with these weights, or with those of a model folder; heads of other anchors begin anew")
+    parser.add_argument("--anchors", choices=("over", "tuned", "kept"), help="6 a stride of no set's shapes, to be pruned; 3 a stride by k-means; or those of --begin-with (kept, without it over)")
     parser.add_argument("--block", choices=sorted(BLOCKS), default="csp", help="(csp)")
     parser.add_argument("--widths", type=int, nargs=4, help="channels of the four stages")
     parser.add_argument("--depths", type=int, nargs=4, help="blocks of the four stages")
     options = checked(parser, arguments)
+    before = options.begin_with or (options.out / "last.pt" if options.resume else None)
+    options.anchors = options.anchors or ("kept" if before else "over")
+    if options.anchors == "kept" and not before:
+        parser.error("--anchors kept are those of --begin-with")
+    options.before = before
     if options.begin_with and options.resume:
         parser.error("--begin-with is for the beginning, and --resume goes on")
     return options
@@ -91,14 +97,19 @@ def weighed_packs(names):
 
 
 def plan_of(options, packs):
-    chosen = anchors.over() if options.anchors == "over" else anchors.tuned(anchors.sizes_in(packs))
+    if options.anchors == "kept":
+        chosen = load_net(options.before).plan.anchors
+    else:
+        chosen = anchors.over() if options.anchors == "over" else anchors.tuned(anchors.sizes_in(packs))
     shape = {key: tuple(value) for key, value in (("widths", options.widths), ("depths", options.depths)) if value}
     return Plan(anchors=chosen, block=options.block, **shape)
 
 
 def load_net(path):
-    """The averaged network of a checkpoint."""
-    state = torch.load(path, map_location="cpu")
+    """The averaged network of a checkpoint or of a model folder, of several widths the dense one. @raises PackError of a folder"""
+    state = importing.state_of(path)
+    if "ratios" in state:
+        return masks.of_state(state).dense()
     net = Detector(Plan.of_json(state["plan"]))
     net.load_state_dict(state["average"])
     return net.eval()
@@ -136,6 +147,7 @@ class Run:
         packs, weights = weighed_packs(options.data)
         self.mixture = augment.Mixture(packs, weights)
         self.cutouts = Cutouts(packs) if options.paste else None
+        self.step, self.seconds, self.history = 0, 0.0, []
         torch.manual_seed(options.seed)
         self.net = self.make_net(packs).to(memory_format=torch.channels_last)
         self.plan = self.net.plan
@@ -143,8 +155,6 @@ class Run:
         bent = [parameter for parameter in self.net.parameters() if parameter.ndim > 1]
         flat = [parameter for parameter in self.net.parameters() if parameter.ndim <= 1]
         self.optimizer = torch.optim.AdamW([{"params": bent, "weight_decay": 0.03}, {"params": flat, "weight_decay": 0.0}], options.rate, betas=(0.9, 0.99))
-        self.step, self.seconds = 0, 0.0
-        self.history = []
 
     def make_net(self, packs):
         net = Detector(plan_of(self.options, packs))
@@ -162,10 +172,14 @@ class Run:
         return self.options.rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * self.progress())))
 
     def batch(self):
-        side = SIDE if self.progress() >= LAST_SIDES_FROM else int(np.random.default_rng([self.options.seed, self.step]).choice(SIDES))
+        return self.batch_at(self.step)
+
+    def batch_at(self, step):
+        """Pictures `[b, 3, side, side]` from 0 to 1, and what is on them."""
+        side = SIDE if self.progress() >= LAST_SIDES_FROM else int(np.random.default_rng([self.options.seed, step]).choice(SIDES))
         count = max(self.options.workers, round(self.options.batch * (SIDE / side) ** 2))
         how = {"calm": self.progress() >= CALM_FROM, "cutouts": self.cutouts, "paste_share": self.options.paste}
-        pictures, targets = augment.batch(self.mixture, side, count, self.options.seed, self.step, (self.team.rank, self.team.count), **how)
+        pictures, targets = augment.batch(self.mixture, side, count, self.options.seed, step, (self.team.rank, self.team.count), **how)
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(targets).float()
 
     def advance(self):

@@ -1,0 +1,152 @@
+"""What sharing one set of weights costs its widths: `compare-widths --begin-with DIR|CHECKPOINT --data PACK... --validate PACK... --out DIR`.
+
+From one network of several widths as many steps are made in one run that teaches all widths together, as `elastic` does, and in one run for each narrower
+width that teaches this width alone: the same weights, pictures, rate and number of steps that the width learns in, but nobody else uses the weights. What it
+has more than the shared one is the price of sharing. Beside it: every width with the normalisation statistics of the dense one, in place of its own.
+"""
+
+import argparse
+import json
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+import elastic
+import memory
+import scoring
+import training
+from net import CLASSES
+from packs import PackError, read_pack
+
+LEAST_BOXES = 40
+"""A class of a pack with fewer given boxes says more about luck than about a network."""
+
+
+class AloneRun(elastic.ElasticRun):
+    """One width learns, from boxes alone; the others stay as they are, but for the weights that are its own, too."""
+
+    def backward(self, pictures, targets):
+        if not self.is_settled:
+            self.net.choose()
+            self.is_settled = True
+        self.net.at(self.options.alone)
+        losses = training.boxes.detection_loss(self.maps(pictures), targets, self.plan.anchors, len(CLASSES))
+        sum(losses).backward()
+        self.net.at(0)
+        return torch.stack([loss.detach() for loss in losses])
+
+
+def steps_of(ratio, ratios, steps):
+    """Of so many steps of the shared run, those that this width learns in: the dense and the narrowest in all, those between by turns."""
+    between = len(ratios) - 2
+    return steps if ratio in (0, len(ratios) - 1) else steps // between
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="compare-widths", description="Measures what several widths lose by sharing one set of weights.")
+    parser.add_argument("--begin-with", type=Path, required=True, metavar="CHECKPOINT", help="of elastic, or a model folder of several widths")
+    parser.add_argument("--data", nargs="+", required=True, metavar="PACK[:WEIGHT]")
+    parser.add_argument("--validate", nargs="+", required=True, metavar="PACK", help="packs with human boxes")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="results.json and table.md; what is there is not made again")
+    parser.add_argument("--steps", type=int, default=600, help="of the run that shares (600)")
+    parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate (0.0005)")
+    parser.add_argument("--batch", type=int, default=32, help="pictures a step, at 320 (32)")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    if options.steps < 2:
+        parser.error("--steps has to be above 1")
+    return options
+
+
+def learnt(kind, options, ratios, steps, alone=None):
+    """@returns the averaged network"""
+    own = Namespace(**{**vars(options), "ratios": ratios, "anchors": None, "paste": 0.0, "workers": 1, "hours": None, "resume": False, "float32": False, "steps": steps, "alone": alone})
+    run = kind(own, training.Team(0, 1, None))
+    while run.step < steps:
+        run.advance()
+        if run.step % 50 == 0:
+            print(f"{'together' if alone is None else f'{ratios[alone]:.0%} alone'}: step {run.step} of {steps}", file=sys.stderr, flush=True)
+    return run.average.net
+
+
+def with_dense_statistics(net, ratio):
+    """At a ratio, normalised by what the dense network has seen: what one set of statistics for all widths would be."""
+    for norm in net.norms().values():
+        own, dense = norm.norms[ratio], norm.norms[0]
+        own.load_state_dict(dense.state_dict())
+    return net.at(ratio)
+
+
+def score(net, packs):
+    """AP50 of each class of a pack with boxes enough."""
+    found = {}
+    for pack in packs:
+        counts = np.bincount([box[4] for entry in pack.pictures for box in entry["boxes"]], minlength=len(CLASSES))
+        scores = scoring.ap50_of(net, pack, training.SIDE)
+        found.update({f"{pack.name} {name}": round(float(scores[name]), 4) for name, count in zip(CLASSES, counts) if count >= LEAST_BOXES})
+    return found
+
+
+def compare(options):
+    """@returns what is in results.json. @raises PackError"""
+    try:
+        begun = elastic.load_net(options.begin_with)
+    except KeyError as error:
+        raise PackError(f"{options.begin_with} has one width alone") from error
+    ratios, packs = begun.ratios, [read_pack(name) for name in options.validate]
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / "results.json"
+    results = json.loads(file.read_text()) if file.exists() else {"ratios": list(ratios), "steps": options.steps, "scores": {}}
+
+    def measured(key, net_of):
+        if key in results["scores"]:
+            return
+        results["scores"][key] = score(net_of(), packs)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(results, indent=1))
+        os.replace(part, file)
+
+    for ratio, share in enumerate(ratios):
+        measured(f"before, {share:.0%}", lambda: begun.at(ratio))
+    for ratio, share in list(enumerate(ratios))[1:]:
+        measured(f"dense statistics, {share:.0%}", lambda: with_dense_statistics(elastic.load_net(options.begin_with), ratio))
+    shared = None
+    for ratio, share in enumerate(ratios):
+        if f"together, {share:.0%}" not in results["scores"]:
+            shared = shared or learnt(elastic.ElasticRun, options, ratios, options.steps)
+            measured(f"together, {share:.0%}", lambda: shared.at(ratio))
+    for ratio, share in reversed(list(enumerate(ratios))):
+        measured(f"alone, {share:.0%}", lambda: learnt(AloneRun, options, ratios, steps_of(ratio, ratios, options.steps), ratio).at(ratio))
+    return results
+
+
+def table(results):
+    names = list(next(iter(results["scores"].values())))
+    lines = ["| width | | " + " | ".join(names) + " |", "| --- | --- |" + " ---: |" * len(names)]
+    for share in results["ratios"]:
+        for how in ("before", "dense statistics", "together", "alone"):
+            scores = results["scores"].get(f"{how}, {share:.0%}")
+            if scores:
+                lines.append(f"| {share:.0%} | {how} | " + " | ".join(f"{scores[name]:.3f}" for name in names) + " |")
+    return "\n".join([f"AP50, {results['steps']} steps:", "", *lines, ""])
+
+
+def main(arguments):
+    options = parse(arguments)
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    cv2.setNumThreads(1)
+    memory.keep_memory()
+    try:
+        told = table(compare(options))
+    except (PackError, OSError) as error:
+        print(f"compare-widths: {error}", file=sys.stderr)
+        return 2
+    (options.out / "table.md").write_text(told)
+    print(told)
+    return 0
