@@ -1,7 +1,7 @@
 import type { Detections } from '../core/detections.js';
 import type { ImageFit } from '../core/image-fit.js';
 import type { InputRegion } from './region.js';
-import { inputBox, liesOnObject, regionIou, SAME_PLACE_IOU } from './search/region-geometry.js';
+import { areaOf, inputBox, intersectionOf, isNear, liesOnObject, regionIou, regionOf, SAME_PLACE_IOU } from './search/region-geometry.js';
 
 /** What covering a region changes for the objects that it lies on, in units of the score scale. */
 export interface RegionEffect {
@@ -58,6 +58,33 @@ export function vanishedWith(region: InputRegion, before: Detections, covered: D
     if (confidenceIn(covered, before, i) < LEFT_OVER * before.confidence[i]!) vanished = Math.max(vanished, before.confidence[i]!);
   }
   return vanished / scoreScale;
+}
+
+/** A box that a region covers more of is changed by the cover itself. */
+const MOST_COVERED = 0.15;
+
+/**
+ * Confidence of the most confident false object that the region makes up beside itself, in units of the score scale: it lies within reach of the region
+ * but doesn't carry it, hardly any of it was covered, and it goes away all the same. What its box shows is as it was, so only what surrounds it can have made it.
+ */
+export function madeUpBy(region: InputRegion, before: Detections, covered: Detections, fit: ImageFit, scoreScale: number): number {
+  let madeUp = 0;
+  for (let i = 0; i < before.count; i += 1) {
+    if (before.confidence[i]! <= madeUp) continue;
+    const box = regionOf(before, i, fit);
+    if (!isNear(region, box) || liesOnObject(region, [box.left, box.top, box.right, box.bottom]) || intersectionOf(region, box) > MOST_COVERED * areaOf(box)) continue;
+    if (mostConfidentAt(before, i, covered) < LEFT_OVER * before.confidence[i]!) madeUp = before.confidence[i]!;
+  }
+  return madeUp / scoreScale;
+}
+
+/** The greatest confidence, whatever the class, at the place of a box. */
+function mostConfidentAt(detections: Detections, index: number, others: Detections): number {
+  let most = 0;
+  for (let j = 0; j < others.count; j += 1) {
+    if (others.confidence[j]! > most && boxIouAt(others.xyxy, j, detections.xyxy, index) > SAME_OBJECT_IOU) most = others.confidence[j]!;
+  }
+  return most;
 }
 
 /** Of the effect, what speaks for a patch: 0 or more. */

@@ -3,16 +3,16 @@ import type { Size } from '../core/frame.js';
 import type { GuardReport, PatchEffect, PatchFinding } from '../core/guard-report.js';
 import type { ImageFit } from '../core/image-fit.js';
 import { concludeUntouched } from './conclusion.js';
-import { effectOf, netEffect, vanishedWith } from './effect.js';
+import { vanishedWith } from './effect.js';
 import type { Candidate, DeliveryThresholds, GuardPasses, PassRequest, PassResponse } from './passes.js';
-import { type GuardProfile, surprise } from './profile.js';
+import type { GuardProfile } from './profile.js';
 import { recover } from './recover.js';
 import type { InputRegion } from './region.js';
 import { intersectionOf, regionIou } from './search/region-geometry.js';
 import { confidentOnes } from './select-detections.js';
 import { GuardMemory, type KnownPatch } from './time/guard-memory.js';
 import type { PassBudget } from './time/pass-budget.js';
-import { type CoveredPass, fillOf, LEAST_EFFECT, type MeasuredCandidate, measureEffects, type Scene } from './verify-regions.js';
+import { actionOf, acts, certainty, type CoveredPass, fillOf, type MeasuredCandidate, measureEffects, NO_ACTION, type Scene } from './verify-regions.js';
 
 /** A picture as the guard sees it. */
 export interface GuardFrame {
@@ -115,12 +115,13 @@ export class PatchGuard {
 
   #stillActs({ effect }: KnownPatch, region: InputRegion, bare: Detections, filled: Detections, fit: ImageFit): boolean {
     const { scoreScale } = this.#options.profile.thresholds;
-    if (effect === 'appearing') return vanishedWith(region, confidentOnes(bare), confidentOnes(filled), fit, scoreScale) >= LEAST_VANISHED;
-    return netEffect(effectOf(region, confidentOnes(bare), confidentOnes(filled), fit, scoreScale)) > LEAST_EFFECT;
+    const [shown, covered] = [confidentOnes(bare), confidentOnes(filled)];
+    if (effect === 'appearing' && vanishedWith(region, shown, covered, fit, scoreScale) >= LEAST_VANISHED) return true;
+    return acts(actionOf(region, { detections: shown, fit, scoreScale }, covered));
   }
 
   async #verify(candidates: readonly Candidate[], first: PassResponse, { fit }: GuardFrame, passes: FramePasses): Promise<Verified> {
-    const unverified = (suspicious: readonly Candidate[]): Verified => ({ measured: suspicious.map((candidate) => ({ ...candidate, effect: 0, vanished: 0 })), adversarial: [], benign: [] });
+    const unverified = (suspicious: readonly Candidate[]): Verified => ({ measured: suspicious.map((candidate) => ({ ...candidate, action: NO_ACTION, vanished: 0 })), adversarial: [], benign: [] });
     if (candidates.length === 0) return unverified([]);
     // Half a verification is worth nothing.
     if (!passes.isThereRoomFor(VERIFICATION_PASSES)) return unverified(candidates);
@@ -144,19 +145,14 @@ export class PatchGuard {
   /** What a candidate does, where it is adversarial. */
   #effectOf(candidate: MeasuredCandidate, odds = 0): PatchEffect | undefined {
     const { flag, appearing } = this.#options.profile.thresholds;
-    if (candidate.effect > 0 && this.#certainty(candidate) + odds >= flag) return 'hiding';
+    if (acts(candidate.action) && certainty(this.#options.profile, candidate) + odds >= flag) return candidate.action.hiding > 0 ? 'hiding' : 'appearing';
     return candidate.vanished >= LEAST_VANISHED && candidate.evidence >= appearing ? 'appearing' : undefined;
-  }
-
-  /** Looks and effect together, in natural logarithms of odds (Fisher 1925: independent evidence adds up in logarithms). */
-  #certainty({ evidence, effect }: MeasuredCandidate): number {
-    return effect > 0 ? evidence + surprise(this.#options.profile.effect, effect) : 0;
   }
 
   /** 0 to 1, half at the threshold. */
   #score(candidate: MeasuredCandidate): number {
     const { flag, appearing } = this.#options.profile.thresholds;
-    const hiding = this.#certainty(candidate) / flag;
+    const hiding = certainty(this.#options.profile, candidate) / flag;
     const painted = candidate.vanished >= LEAST_VANISHED ? Math.max(0, candidate.evidence) / appearing : 0;
     return 1 - 2 ** -Math.max(hiding, painted);
   }

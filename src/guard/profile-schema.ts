@@ -9,6 +9,7 @@ const byView = <Schema extends z.ZodType>(schema: Schema) => z.looseObject({ col
 const deviations = z.array(z.number().min(0));
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
 const regionModel = z.looseObject({ mean: numbers, deviation: z.array(z.number().positive()), weights: numbers, bias: z.number(), trigger: z.number() });
+const tail = z.looseObject({ from: z.number().min(0), share: z.number().positive().max(1), scale: z.number().positive() });
 const tapSchema = z.looseObject({ output: z.string().min(1), stride: positiveInt, channels: positiveInt, width: positiveInt, height: positiveInt });
 
 /** Further keys are kept: a profile may say more than is needed to read it. */
@@ -24,7 +25,7 @@ const profileSchema = z
     cells: z.looseObject({ mean: numbers, deviation: deviations, pixelMean: numbers, pixelDeviation: deviations, weights: byView(numbers) }).optional(),
     windows: z.looseObject({ sizes: z.array(positiveInt), scale: byView(z.array(z.number().positive())) }).optional(),
     region: z.looseObject({ colour: regionModel.optional(), grey: regionModel.optional(), finder: regionModel.optional() }),
-    effect: z.looseObject({ from: z.number().min(0), share: z.number().positive().max(1), scale: z.number().positive() }),
+    effect: z.looseObject({ hiding: tail, makingUp: tail }),
     evidence: z.record(z.string(), z.looseObject({ mean: z.number(), deviation: z.number().min(0), quantiles: numbers.min(1) })),
     thresholds: z.looseObject({ flag: z.number().positive(), appearing: z.number().positive(), scoreScale: z.number().positive() }),
   })

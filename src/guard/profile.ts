@@ -1,5 +1,5 @@
 /** Number of the profile's format; a profile of another one has to be calibrated again. */
-export const GUARD_PROFILE_VERSION = 3;
+export const GUARD_PROFILE_VERSION = 4;
 
 /** Where a model shows its shallow features: an output that was added to it. */
 export interface ShallowTap {
@@ -120,9 +120,9 @@ export interface GuardProfile {
   /** Of a search by evidence. */
   readonly windows?: WindowProfile | undefined;
   readonly region: RegionProfile;
-  /** Of the effect that covering an ordinary region has. */
-  readonly effect: Tail;
-  /** For people: log odds of the most suspicious region of a picture (`suspicion`), effects (`effect`). */
+  /** Of what ordinary regions seem to do when they are covered. */
+  readonly effect: { readonly hiding: Tail; readonly makingUp: Tail };
+  /** For people: log odds of the most suspicious region of a picture (`suspicion`), what regions seem to do (`hiding`, `makingUp`). */
   readonly evidence: Readonly<Record<string, CleanDistribution>>;
   readonly thresholds: GuardThresholds;
 }

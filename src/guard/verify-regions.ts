@@ -1,20 +1,30 @@
 import type { Detections } from '../core/detections.js';
 import type { ImageFit } from '../core/image-fit.js';
-import { effectOf, netEffect, vanishedWith } from './effect.js';
+import { effectOf, madeUpBy, netEffect, vanishedWith } from './effect.js';
 import type { Candidate } from './passes.js';
+import { type GuardProfile, surprise } from './profile.js';
 import type { InputRegion } from './region.js';
 
 /** A smaller net effect is none, in units of the score scale. */
-export const LEAST_EFFECT = 0.05;
-/** An object that comes back has at least this confidence, in units of the score scale: more where looks say little. */
-const LEAST_AFTER = { looksLikeOne: 0.25, doubtful: 0.45 } as const;
+const LEAST_EFFECT = 0.05;
+/** An object that comes back or goes away has at least this confidence, in units of the score scale: more where looks say little. */
+const LEAST_CONFIDENCE = { looksLikeOne: 0.25, doubtful: 0.45 } as const;
 /** The fill reaches a little beyond what was found: a rim of the patch would be smeared over all of it. */
 const FILL_MARGIN = 0.04;
 
+/** What a region does to the detector, as covering it tells; in units of the score scale, 0 where it is nothing worth the name. */
+export interface RegionAction {
+  /** Net confidence that the object below gains when the region is covered. */
+  readonly hiding: number;
+  /** Confidence of a false object beside it that goes away. */
+  readonly makingUp: number;
+}
+
+export const NO_ACTION: RegionAction = { hiding: 0, makingUp: 0 };
+
 /** A candidate and what covering it does. */
 export interface MeasuredCandidate extends Candidate {
-  /** Net effect in units of the score scale, 0 where there is none worth the name. */
-  readonly effect: number;
+  readonly action: RegionAction;
   /** Confidence of the object that goes away with it, in units of the score scale: see `vanishedWith`. */
   readonly vanished: number;
 }
@@ -51,45 +61,66 @@ export async function measureEffects(candidates: readonly Candidate[], scene: Sc
   const all = candidates.map(({ region }) => fillOf(region));
   const together = { detections: await pass(all), fills: all };
   const rough = measure(candidates, scene, together.detections);
-  const kept = rough.filter(hasEffect);
+  const kept = rough.filter(({ action }) => acts(action));
   if (kept.length === 0) return { measured: rough, last: together, passes: 1 };
   const isAll = kept.length === candidates.length;
   const fills = kept.map(({ region }) => fillOf(region));
   const last = isAll ? together : { detections: await pass(fills), fills };
   const fine = isAll ? rough : measure(kept, scene, last.detections);
-  const doubtful = fine.filter((candidate) => hasEffect(candidate) && candidate.evidence < DOUBTFUL_BELOW);
+  const doubtful = fine.filter((candidate) => acts(candidate.action) && candidate.evidence < DOUBTFUL_BELOW);
   const failed = doubtful.length > 0 ? await failControl(doubtful, scene, pass) : [];
   const passes = 1 + (isAll ? 0 : 1) + (doubtful.length > 0 ? 1 : 0);
   const measured = [...fine, ...rough.filter((candidate) => !kept.includes(candidate))];
-  return { measured: measured.map((candidate) => (failed.includes(candidate) ? { ...candidate, effect: 0 } : candidate)), last, passes };
+  return { measured: measured.map((candidate) => (failed.includes(candidate) ? { ...candidate, action: NO_ACTION } : candidate)), last, passes };
 }
 
-/** Those whose object comes back nearly as well when the place below them is covered. */
+/** Those of whose action covering the place below does nearly as much. */
 async function failControl(doubtful: readonly MeasuredCandidate[], scene: Scene, pass: CoveredPass): Promise<MeasuredCandidate[]> {
   const control = await pass(doubtful.map(({ region }) => fillOf(below(region))));
-  return doubtful.filter(({ region, effect }) => effect < LEAST_CONTROL_RATIO * netEffect(effectOf(region, scene.detections, control, scene.fit, scene.scoreScale)));
+  return doubtful.filter(({ region, action }) => {
+    const ofPlaceBelow = actionOf(region, scene, control);
+    return action.hiding <= LEAST_CONTROL_RATIO * ofPlaceBelow.hiding && action.makingUp <= LEAST_CONTROL_RATIO * ofPlaceBelow.makingUp;
+  });
 }
 
 function below({ left, top, right, bottom }: InputRegion): InputRegion {
   return { left, top: bottom, right, bottom: 2 * bottom - top };
 }
 
-function hasEffect({ effect }: MeasuredCandidate): boolean {
-  return effect > 0;
+/** Whether a region does anything. */
+export function acts({ hiding, makingUp }: RegionAction): boolean {
+  return hiding > 0 || makingUp > 0;
 }
 
 function measure(candidates: readonly Candidate[], { detections, fit, scoreScale }: Scene, covered: Detections): MeasuredCandidate[] {
   return candidates.map((candidate) => {
     const { region, evidence } = candidate;
-    const found = effectOf(region, detections, covered, fit, scoreScale);
-    const net = netEffect(found);
     const vanished = vanishedWith(region, detections, covered, fit, scoreScale);
-    return { ...candidate, vanished, effect: net > LEAST_EFFECT && found.after > leastAfter(evidence) ? net : 0 };
+    const least = evidence < DOUBTFUL_BELOW ? LEAST_CONFIDENCE.doubtful : LEAST_CONFIDENCE.looksLikeOne;
+    return { ...candidate, vanished, action: actionOf(region, { detections, fit, scoreScale }, covered, least) };
   });
 }
 
-function leastAfter(evidence: number): number {
-  return evidence < DOUBTFUL_BELOW ? LEAST_AFTER.doubtful : LEAST_AFTER.looksLikeOne;
+/**
+ * What a region does to the objects below and beside it.
+ *
+ * @param covered the pass in which it was covered.
+ * @param least confidence that such an object has where it is found, in units of the score scale.
+ */
+export function actionOf(region: InputRegion, { detections, fit, scoreScale }: Scene, covered: Detections, least = 0): RegionAction {
+  const found = effectOf(region, detections, covered, fit, scoreScale);
+  const net = netEffect(found);
+  const madeUp = madeUpBy(region, detections, covered, fit, scoreScale);
+  return { hiding: net > LEAST_EFFECT && found.after > least ? net : 0, makingUp: madeUp > LEAST_EFFECT && madeUp > least ? madeUp : 0 };
+}
+
+/**
+ * Looks and action together, in natural logarithms of odds (Fisher 1925: independent evidence adds up in logarithms); of two actions the more surprising
+ * one, since one patch may have both. 0 where there is none.
+ */
+export function certainty({ effect }: Pick<GuardProfile, 'effect'>, { evidence, action }: Pick<MeasuredCandidate, 'evidence' | 'action'>): number {
+  if (!acts(action)) return 0;
+  return evidence + Math.max(surprise(effect.hiding, action.hiding), surprise(effect.makingUp, action.makingUp));
 }
 
 /** The region with a rim around it. */

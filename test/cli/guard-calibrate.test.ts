@@ -50,7 +50,7 @@ describe('lynceus guard', () => {
       expect(made.check[share]).toBeLessThanOrEqual(1);
     }
     const profile = parseGuardProfile(readFileSync(profilePath, 'utf8'), 'guard.json', '');
-    expect(profile).toMatchObject({ modelId: MODEL, search: 'both', tap: { stride: 4 }, calibratedOn: { pictures: 10 } });
+    expect(profile).toMatchObject({ modelId: MODEL, search: 'finder', tap: { stride: 4 }, calibratedOn: { pictures: 10 } });
     const report = readFileSync(made.report_path, 'utf8');
     expect(report).toContain('Clean profile: made');
     expect(report).not.toMatch(/<script|src="http/);
@@ -63,7 +63,7 @@ describe('lynceus guard', () => {
     ]);
     expect(shown).toMatchObject({ status: 0, stdout: expect.stringContaining('calibrated here') as string });
     for (const name of Object.keys(profile.thresholds)) expect(shown.stdout).toContain(name);
-    expect(JSON.parse(json.stdout)).toMatchObject({ origin: 'calibrated', search: 'both', finder_sha256: profile.finder?.sha256, profile_path: profilePath, thresholds: profile.thresholds });
+    expect(JSON.parse(json.stdout)).toMatchObject({ origin: 'calibrated', search: 'finder', finder_sha256: profile.finder?.sha256, profile_path: profilePath, thresholds: profile.thresholds });
     expect(list.stdout).toMatch(/made +added +boxes +- +calibrated/);
     expect(JSON.parse(inspected.stdout)).toMatchObject({ guard: { tap: { stride: 4 }, profile: { origin: 'calibrated', pictures: 10 }, problem: null } });
   });
@@ -101,7 +101,7 @@ describe('lynceus guard', () => {
 
   it('the same pictures and seed give the same profile, another seed another', async () => {
     const tapped = await store.resolveTapped(MODEL);
-    const choice = await chooseSearch(store);
+    const choice = await chooseSearch(store, 'both');
     const learn = async (seed?: number): Promise<string> => JSON.stringify(await learnProfile(tapped, choice, { pictures: await anyPictures(clip, 8), threads: 1, ...(seed === undefined ? {} : { seed }) }));
     const first = await learn();
     expect(await learn()).toBe(first);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { effectOf, netEffect, sameObject, vanishedWith } from '../../src/guard/effect.js';
+import { effectOf, madeUpBy, netEffect, sameObject, vanishedWith } from '../../src/guard/effect.js';
 import { box, found, type FoundBox, region, UNSCALED } from './found.js';
 
 const [PERSON, DOG] = [0, 16];
@@ -45,6 +45,24 @@ describe('netEffect', () => {
     [{ gain: 0, after: 0, loss: 0 }, 0],
   ])('of %j is %f', (effect, expected) => {
     expect(netEffect(effect)).toBe(expected);
+  });
+});
+
+describe('madeUpBy', () => {
+  const BESIDE = [165, 110, 200, 220] as const;
+
+  it.each<[what: string, before: FoundBox[], covered: FoundBox[], madeUp: number]>([
+    ['a false object beside the patch goes away', [box(BODY, 0.8), box(BESIDE, 0.6)], [box(BODY, 0.8)], 0.6],
+    ['most of it goes away', [box(BESIDE, 0.6)], [box(BESIDE, 0.2)], 0.6],
+    ['half of it stays', [box(BESIDE, 0.6)], [box(BESIDE, 0.3)], 0],
+    ['another class is seen at its place', [box(BESIDE, 0.6, DOG)], [box(BESIDE, 0.5, PERSON)], 0],
+    ['the object below goes away, as any does of which a part is covered', [box(BODY, 0.8)], [], 0],
+    ['what the region covers much of goes away', [box(AT_PATCH, 0.8, DOG)], [], 0],
+    ['one out of reach goes away', [box([300, 100, 360, 260], 0.9)], [], 0],
+    ['the most confident counts', [box(BESIDE, 0.4), box([80, 100, 112, 200], 0.5)], [], 0.5],
+    ['nothing was there', [], [box(BESIDE, 0.6)], 0],
+  ])('%s', (_, before, covered, madeUp) => {
+    expect(madeUpBy(PATCH, found(...before), found(...covered), UNSCALED, 1)).toBeCloseTo(madeUp, 6);
   });
 });
 

@@ -36,7 +36,7 @@ function commonParts(model: ModelFacts, tap: ShallowTap, description: string): O
     modelSha256: model.sha256,
     tap,
     calibratedOn: { description, pictures: 300 },
-    effect: { from: 0.1, share: 0.05, scale: 0.02 },
+    effect: { hiding: { from: 0.1, share: 0.05, scale: 0.02 }, makingUp: { from: 0.2, share: 0.05, scale: 0.1 } },
     evidence: { suspicion: { mean: 0.1, deviation: 0.2, quantiles: [0, 0.1, 0.2, 0.3, 0.4, 0.5] } },
     thresholds: { flag: 4, appearing: 5, scoreScale: 0.9 },
   };

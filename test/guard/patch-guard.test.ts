@@ -159,6 +159,37 @@ describe('a patch that makes something appear', () => {
   });
 });
 
+describe('a patch that makes up objects beside itself', () => {
+  const BESIDE = [165, 110, 200, 220] as const;
+  const MAKING_UP: Moment = {
+    detect: (fills) => found(box(BODY, 0.8), ...(covers(fills, PATCH) ? [] : [box(BESIDE, 0.7)])),
+    candidates: [candidate(PATCH, 3)],
+  };
+
+  it('is filled though its carrier is found, and what it made up is suppressed', async () => {
+    const { detections, report } = await new GuardStory().see(MAKING_UP);
+    expect(boxesOf(detections)).toEqual([box(BODY, 0.8)]);
+    expect(boxesOf(report.suppressed)).toEqual([box(BESIDE, 0.7)]);
+    expect(report.patches).toMatchObject([{ verdict: 'adversarial', action: 'filled', effect: 'appearing' }]);
+  });
+
+  it('is verified again by that, and stays filled as long as it does so', async () => {
+    const story = new GuardStory({ time: true });
+    await story.see(MAKING_UP);
+    for (let frame = 1; frame <= 60; frame += 1) {
+      const { detections, report } = await story.see(MAKING_UP);
+      expect(report.patches).toMatchObject([{ trackId: 1, effect: 'appearing', action: 'filled' }]);
+      expect(boxesOf(detections)).toEqual([box(BODY, 0.8)]);
+    }
+  });
+
+  it('is benign where the place below it does as much', async () => {
+    const detect: Moment['detect'] = (fills) => found(box(BODY, 0.8), ...(fills.length > 0 ? [] : [box(BESIDE, 0.7)]));
+    const { report } = await new GuardStory().see({ detect, candidates: [candidate(PATCH, 1)] });
+    expect(report.patches.map(({ verdict }) => verdict)).toEqual(['benign']);
+  });
+});
+
 describe('the guard of unrelated pictures', () => {
   it('knows nothing of the last picture, and needs no budget', async () => {
     const story = new GuardStory({ maxExtraPassesPerSecond: 0 });

@@ -7,6 +7,10 @@ const THRESHOLDS = { confidenceThreshold: 0.25, maxDetections: 100 };
 const BODY = [100, 100, 160, 260] as const;
 const PATCH = region([115, 140, 145, 170]);
 const AT_PATCH = [113, 138, 147, 172] as const;
+/** Its upper part: more than half of it. */
+const HALF_BODY = [100, 100, 160, 195] as const;
+/** Within reach of the patch. */
+const BESIDE = [165, 110, 200, 220] as const;
 const ELSEWHERE = [300, 100, 360, 260] as const;
 
 interface Case {
@@ -25,7 +29,12 @@ const CASES: Readonly<Record<string, Case>> = {
   'covering a part of it takes nothing from it': { first: [box(BODY, 0.8)], repaired: [box(BODY, 0.4)], delivered: [[box(BODY, 0.8), 'untouched']] },
   'nor does it go away': { first: [box(BODY, 0.8)], repaired: [], delivered: [[box(BODY, 0.8), 'untouched']] },
   'a box that shows nothing but the patch is suppressed': { first: [box(BODY, 0.8), box(AT_PATCH, 0.9, DOG)], repaired: [box(BODY, 0.8)], delivered: [[box(BODY, 0.8), 'untouched']], suppressed: [box(AT_PATCH, 0.9, DOG)] },
-  'not so one that the repaired picture still has': { first: [box(AT_PATCH, 0.9, DOG)], repaired: [box(AT_PATCH, 0.7, DOG)], delivered: [[box(AT_PATCH, 0.9, DOG), 'untouched']] },
+  'not so one that the repaired picture still has, but it is as sure as there': { first: [box(AT_PATCH, 0.9, DOG)], repaired: [box(AT_PATCH, 0.7, DOG)], delivered: [[box(AT_PATCH, 0.7, DOG), 'untouched']] },
+  'an object beside the patch goes away with it: the patch made it up': { first: [box(BODY, 0.8), box(BESIDE, 0.7)], repaired: [box(BODY, 0.8)], delivered: [[box(BODY, 0.8), 'untouched']], suppressed: [box(BESIDE, 0.7)] },
+  'or is hardly seen any more': { first: [box(BESIDE, 0.7)], repaired: [box(BESIDE, 0.3)], delivered: [[box(BESIDE, 0.3), 'untouched']] },
+  'one beside it comes back': { first: [box(BESIDE, 0.1)], repaired: [box(BESIDE, 0.7)], delivered: [[box(BESIDE, 0.7), 'recovered']] },
+  'a weak box that happens to overlap an object does not take its place': { first: [box(BODY, 0.9)], repaired: [box(BODY, 0.95), box(HALF_BODY, 0.03)], delivered: [[box(BODY, 0.95), 'untouched']] },
+  'a half that was found in place of a whole gives way to it': { first: [box(HALF_BODY, 0.6)], repaired: [box(BODY, 0.9)], delivered: [[box(BODY, 0.9), 'untouched']] },
   'what would not have been delivered is not suppressed either': { first: [box(AT_PATCH, 0.25, DOG)], repaired: [], delivered: [] },
   'away from the patch, the picture counts as it came': { first: [box(ELSEWHERE, 0.5)], repaired: [box(ELSEWHERE, 0.9)], delivered: [[box(ELSEWHERE, 0.5), 'untouched']] },
   'what comes up away from it is not delivered': { first: [], repaired: [box(ELSEWHERE, 0.9)], delivered: [] },

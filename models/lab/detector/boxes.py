@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import labels
 from net import BOX, STRIDES
 
-BOX_WEIGHT, OBJECT_WEIGHT, CLASS_WEIGHT = 0.05, 1.0, 0.05
+BOX_WEIGHT, OBJECT_WEIGHT, CLASS_WEIGHT = 0.1, 1.0, 0.05
 STRIDE_WEIGHTS = (4.0, 1.0, 0.4)
 """Of objectness by stride: fine maps have many more cells for as many objects."""
 LARGEST_RATIO = 4.0

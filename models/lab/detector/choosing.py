@@ -40,7 +40,7 @@ def in_one(four):
 
 def main(arguments):
     parser = argparse.ArgumentParser(prog="choose-on", description="Writes pictures of packs in COCO's format, as they are and four in one: to choose anchors by.")
-    parser.add_argument("--data", nargs="+", required=True, metavar="PACK")
+    parser.add_argument("--data", nargs="+", required=True, metavar="PACK[:WEIGHT]", help="weights, which training takes, count for nothing here")
     parser.add_argument("--every", type=int, default=16, metavar="N", help="each so many-th picture (16)")
     parser.add_argument("--offset", type=int, default=0, metavar="N", help="from this one on: others for --verify (0)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -48,7 +48,7 @@ def main(arguments):
     if options.every < 1 or options.offset < 0:
         parser.error("--every has to be above 0 and --offset not below")
     try:
-        pictures = chosen([read_pack(name) for name in options.data], options.every, options.offset)
+        pictures = chosen([read_pack(name.partition(":")[0]) for name in options.data], options.every, options.offset)
         write_coco_pictures(pictures, options.out)
     except (PackError, OSError) as error:
         print(f"choose-on: {error}", file=sys.stderr)

@@ -34,6 +34,7 @@ def parse(arguments):
     training.add_options(parser, rate=1e-3, hours=1.0)
     parser.add_argument("--begin-with", type=Path, required=True, metavar="CHECKPOINT", help="of train; or of elastic or a model folder: its masks stay")
     parser.add_argument("--anchors", type=Path, metavar="MANIFEST", help="keep only the anchors of this manifest")
+    parser.add_argument("--masks", type=Path, metavar="CHECKPOINT", help="of elastic, or a model folder: its masks, and what its narrow widths have learnt of normalisation, in place of masks that are learnt anew")
     parser.add_argument("--ratios", type=ratio_of, nargs="+", default=masks.RATIOS, help="of the multiply-accumulates, from 1 down (1 0.75 0.5 0.25)")
     options = training.checked(parser, arguments)
     if options.ratios[0] != 1 or len(options.ratios) < 2 or list(options.ratios) != sorted(set(options.ratios), reverse=True):
@@ -102,16 +103,27 @@ class ElasticRun(training.Run):
 
     def make_net(self, packs):
         options = self.options
-        if not options.anchors and has_ratios(options.begin_with, options.ratios):
+        if not options.anchors and not options.masks and has_ratios(options.begin_with, options.ratios):
             self.learnt_before = True
-            net = load_net(options.begin_with)
-            if options.begin_with.is_dir():
-                importing.see_statistics(net, [self.batch_at(step)[0] for step in range(SEEN_BATCHES)])
-            return net
-        dense = training.load_net(self.options.begin_with)
-        if self.options.anchors:
-            dense = with_anchors(dense, anchors_of(self.options.anchors))
-        return ElasticDetector(dense, self.options.ratios)
+            return self.with_statistics(options.begin_with)
+        dense = training.load_net(options.begin_with)
+        if options.anchors:
+            dense = with_anchors(dense, anchors_of(options.anchors))
+        net = ElasticDetector(dense, options.ratios)
+        if options.masks:
+            self.learnt_before = True
+            try:
+                net.take_widths(self.with_statistics(options.masks))
+            except (KeyError, ValueError) as error:
+                raise PackError(f"{options.masks} has no masks for this network: {error}") from error
+        return net
+
+    def with_statistics(self, path):
+        """A network of several widths, whose narrow ones have seen pictures."""
+        net = load_net(path)
+        if path.is_dir():
+            importing.see_statistics(net, [self.batch_at(step)[0] for step in range(SEEN_BATCHES)])
+        return net
 
     def backward(self, pictures, targets):
         learns = not self.learnt_before and self.progress() < MASKS_UNTIL

@@ -141,6 +141,20 @@ class ElasticDetector(nn.Module):
             for name in names:
                 norms[name].gates[ratio] = torch.minimum(kept, norms[name].gates[ratio - 1])
 
+    @torch.no_grad()
+    def take_widths(self, other):
+        """Works with the masks, gates and narrow normalisations of another network of the same layers. @raises ValueError"""
+        own, others = self.norms(), other.norms()
+        shapes = lambda norms: {name: tuple(norm.gates.shape) for name, norm in norms.items()}
+        if other.ratios != self.ratios or shapes(own) != shapes(others):
+            raise ValueError("its widths or layers are others")
+        for group in range(len(self.groups)):
+            self.mask(group).copy_(other.mask(group))
+        for name, norm in own.items():
+            norm.gates.copy_(others[name].gates)
+            for narrow, given in list(zip(norm.norms, others[name].norms))[1:]:
+                narrow.load_state_dict(given.state_dict())
+
     def thresholds(self, group):
         """By ratio: the least mask among the channels that work, the least of all where all do."""
         gates = self.norms()[self.groups[group][0]].gates

@@ -30,7 +30,7 @@ class Finder(nn.Module):
     """Planes `[b, 3, h, w]` from 0 to 255, sides multiples of 16, to the centre's log odds `[b, 1, h / 4, w / 4]` and the distances in
     pixels from a cell's middle to the left, top, right and bottom side `[b, 4, h / 4, w / 4]`."""
 
-    def __init__(self, widths=(8, 16, 24, 40)):
+    def __init__(self, widths=(16, 32, 32, 64)):
         super().__init__()
         stem, fine, middle, coarse = widths
         self.fine = nn.Sequential(Unit(3, stem, stride=2), Unit(stem, fine, stride=2))

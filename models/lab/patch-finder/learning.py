@@ -35,7 +35,7 @@ def parse(arguments):
     parser.add_argument("--patches", type=Path, metavar="DIR", help="what make-patches wrote; without, no texture was optimised against a detector")
     parser.add_argument("--validate", nargs="*", default=[], metavar="PACK", help="packs to follow the training by; nothing is chosen by them")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--steps", type=int, default=3600, help="(3600)")
+    parser.add_argument("--steps", type=int, default=10000, help="(10000)")
     parser.add_argument("--batch", type=int, default=32, help="scenes a step, at 320 (32)")
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate (3e-3)")
     parser.add_argument("--seed", type=int, default=1)

@@ -12,7 +12,7 @@ const SHOWN_PICTURES = 6;
 const MAX_DETECTIONS = 100;
 
 /** Where the guard looks unless told otherwise. */
-export const DEFAULT_SEARCH: SearchKind = 'both';
+export const DEFAULT_SEARCH: SearchKind = 'finder';
 
 /** How a guard searches, and with which finder. */
 export interface SearchChoice {

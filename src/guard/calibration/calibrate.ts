@@ -11,6 +11,7 @@ import { fillRegions } from '../fill.js';
 import { passThresholds } from '../passes.js';
 import {
   type CellProfile,
+  type CleanDistribution,
   EVIDENCE_VIEWS,
   type EvidenceView,
   GUARD_PROFILE_VERSION,
@@ -19,7 +20,7 @@ import {
   type SearchKind,
   type SearchView,
   type ShallowTap,
-  surprise,
+  type Tail,
   usesEvidence,
   usesFinder,
   type ViewModel,
@@ -35,7 +36,7 @@ import { type ExaminedRegion, PatchSearch, type SearchInput } from '../search/pa
 import { regionFeatureNames } from '../search/region-features.js';
 import { inputBox, regionIou } from '../search/region-geometry.js';
 import { WindowSearch } from '../search/window-search.js';
-import { type MeasuredCandidate, measureEffects } from '../verify-regions.js';
+import { acts, certainty, type MeasuredCandidate, measureEffects } from '../verify-regions.js';
 import { pasteSquare, randomTexture } from './paste-square.js';
 import { distributionOf, exceededBy, quantile, tailOf } from './statistics.js';
 
@@ -71,7 +72,7 @@ const TRIGGER_SHARE: Readonly<Record<SearchKind, Readonly<Partial<Record<SearchV
   finder: { finder: 0.2 },
   both: { colour: 0.09, grey: 0.04, finder: 0.1 },
 };
-const FLAG_SHARE = 0.012;
+const FLAG_SHARE = 0.018;
 const MAX_DETECTIONS = 100;
 /** Sides of the windows in cells of 4 pixels of a picture of 80 cells. */
 const WINDOW_SIZES = [3, 4, 5, 6, 8, 10, 12, 15, 19, 24] as const;
@@ -165,8 +166,8 @@ class Calibration {
     return {
       ...partial,
       region: region.profile,
-      effect: effects.tail,
-      evidence: { suspicion: distributionOf(region.suspicion), effect: distributionOf(effects.all) },
+      effect: effects.tails,
+      evidence: { suspicion: distributionOf(region.suspicion), ...effects.distributions },
       thresholds: { ...partial.thresholds, flag: effects.flag, appearing: effects.appearing },
     };
   }
@@ -315,7 +316,7 @@ class Calibration {
       ...(usesFinder(search) && { finder: { sha256: finder!.sha256 } }),
       ...ordinary,
       region: {},
-      effect: { from: 0, share: 1, scale: 1 },
+      effect: { hiding: UNKNOWN_TAIL, makingUp: UNKNOWN_TAIL },
       evidence: {},
       thresholds: { flag: 1, appearing: 1, scoreScale },
     };
@@ -352,7 +353,7 @@ class Calibration {
   }
 
   /** What covering the most suspicious regions of clean pictures does, and from where on both together are more than that. */
-  async #learnEffects(clean: readonly Sample[], profile: GuardProfile): Promise<{ readonly tail: GuardProfile['effect']; readonly flag: number; readonly appearing: number; readonly all: readonly number[] }> {
+  async #learnEffects(clean: readonly Sample[], profile: GuardProfile): Promise<LearntEffects> {
     const { scoreScale } = profile.thresholds;
     const search = new PatchSearch(profile, this.#options.manifest.input);
     const measured: MeasuredCandidate[][] = [];
@@ -363,16 +364,26 @@ class Calibration {
       const pass = async (fills: readonly InputRegion[]): Promise<Detections> => (await this.#look(sample, sample.pixels, fills)).detections;
       measured.push([...(await measureEffects(candidates, { detections: input.detections, fit: sample.picture.fit, scoreScale }, pass)).measured]);
     }
-    const all = measured.flat().map(({ effect }) => effect);
-    const tail = tailOf(all, 0.05);
-    const worst = measured.map((regions) => Math.max(0, ...regions.filter(({ effect }) => effect > 0).map(({ evidence, effect }) => Math.max(1e-6, evidence + surprise(tail, effect))))).filter((value) => value > 0);
+    const [hiding, makingUp] = (['hiding', 'makingUp'] as const).map((kind) => measured.flat().map(({ action }) => action[kind])) as [number[], number[]];
+    const tails = { hiding: tailOf(hiding, 0.05), makingUp: tailOf(makingUp, 0.05) };
+    const worst = measured.map((regions) => Math.max(0, ...regions.filter(({ action }) => acts(action)).map((candidate) => Math.max(1e-6, certainty({ effect: tails }, candidate))))).filter((value) => value > 0);
     const flag = exceededBy(worst, clean.length, FLAG_SHARE, 0.5) ?? 0;
     const objects = measured.map((regions) => Math.max(0, ...regions.filter(({ vanished }) => vanished > 0).map(({ evidence }) => evidence))).filter((value) => value > 0);
     const appearing = exceededBy(objects, clean.length, FLAG_SHARE / 2, 0.5) ?? 0;
-    return { tail, flag: Math.max(flag, LEAST_FLAG), appearing: Math.max(appearing, LEAST_APPEARING), all };
+    return { tails, flag: Math.max(flag, LEAST_FLAG), appearing: Math.max(appearing, LEAST_APPEARING), distributions: { hiding: distributionOf(hiding), makingUp: distributionOf(makingUp) } };
   }
 }
 
+/** Of what clean pictures' regions seem to do when they are covered. */
+interface LearntEffects {
+  readonly tails: GuardProfile['effect'];
+  readonly flag: number;
+  readonly appearing: number;
+  readonly distributions: Readonly<Record<keyof GuardProfile['effect'], CleanDistribution>>;
+}
+
+/** Before anything was covered. */
+const UNKNOWN_TAIL: Tail = { from: 0, share: 1, scale: 1 };
 /** Evidence over the trigger and surprise together: even where clean pictures have shown no effect at all. */
 const LEAST_FLAG = 4;
 /** Log odds: a scene in which nothing looks pasted in is no licence to suspect everything in others. */

@@ -10,12 +10,28 @@ const LEAST_ON_OBJECT = 0.5;
 /** An object whose box overlaps a region by more (IoU) may be what the region shows. */
 export const SAME_PLACE_IOU = 0.3;
 
+/** As a share of a region's sides: so far around itself a patch confuses a detector. */
+const REACH = 1;
+
 /** Left, top, right, bottom of detection `index`, in pixels of the model input. */
 export function inputBox({ xyxy }: Detections, index: number, { scaleX, scaleY, padX, padY }: ImageFit, out: Float64Array): void {
   out[0] = xyxy[4 * index]! * scaleX + padX;
   out[1] = xyxy[4 * index + 1]! * scaleY + padY;
   out[2] = xyxy[4 * index + 2]! * scaleX + padX;
   out[3] = xyxy[4 * index + 3]! * scaleY + padY;
+}
+
+/** Detection `index`, in pixels of the model input. */
+export function regionOf(detections: Detections, index: number, fit: ImageFit): InputRegion {
+  const box = new Float64Array(4);
+  inputBox(detections, index, fit, box);
+  return { left: box[0]!, top: box[1]!, right: box[2]!, bottom: box[3]! };
+}
+
+/** Whether a box lies within the reach of a region, if only by a part. */
+export function isNear({ left, top, right, bottom }: InputRegion, box: InputRegion): boolean {
+  const [x, y] = [REACH * (right - left), REACH * (bottom - top)];
+  return intersectionOf({ left: left - x, top: top - y, right: right + x, bottom: bottom + y }, box) > 0;
 }
 
 /** Whether a region lies on an object as a patch on it would. `box` in pixels of the model input. */

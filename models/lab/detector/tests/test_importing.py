@@ -100,6 +100,18 @@ class Folders(Temporary):
         for name, norm in net.norms().items():
             torch.testing.assert_close(made.net.norms()[name].gates, norm.gates)
 
+    def test_masks_of_a_folder_do_for_a_network_that_went_on_learning_alone(self):
+        pack, net = street(self.folder / "pack"), several_widths()
+        folder = self.exported(net, net.ratios)
+        torch.save({"plan": net.plan.as_json(), "average": worn(net.dense(), seed=5).state_dict()}, self.folder / "dense.pt")
+        common = ["--data", pack, "--masks", folder, "--ratios", 1, 0.6, 0.3, "--steps", 1, "--batch", 4, "--paste", 0, "--float32"]
+        made = run(elastic.parse, elastic.ElasticRun, *common, "--begin-with", self.folder / "dense.pt", "--out", self.folder / "run")
+        for name, norm in net.norms().items():
+            torch.testing.assert_close(made.net.norms()[name].gates, norm.gates)
+        torch.save({"plan": Plan(anchors.over(), widths=(16, 16, 32, 48)).as_json(), "average": Detector(Plan(anchors.over(), widths=(16, 16, 32, 48))).state_dict()}, self.folder / "other.pt")
+        with self.assertRaisesRegex(PackError, "no masks for this network"):
+            run(elastic.parse, elastic.ElasticRun, *common, "--begin-with", self.folder / "other.pt", "--out", self.folder / "refused")
+
     def test_what_is_no_such_network_is_refused(self):
         folder = self.exported(worn(Detector(Plan(anchors.over(), widths=(16, 16, 32, 32), depths=(1, 1, 1, 1)))))
         manifest = json.loads((folder / "manifest.json").read_text())
