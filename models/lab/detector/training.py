@@ -34,6 +34,8 @@ CALM_FROM = 0.85
 LAST_SIDES_FROM = 0.97
 WARM_STEPS = 200
 LARGEST_GRADIENT = 3.0
+MOST_LINES = 12
+"""Of a plot: with more, classes are averaged."""
 
 
 def parse(arguments):
@@ -292,6 +294,8 @@ def write_reports(run):
     (out / "history.json").write_text(json.dumps({"plan": run.plan.as_json(), "history": history}, indent=1))
     minutes = [entry["seconds"] / 60 for entry in history]
     lines = {f"{pack} {kind}": [entry["ap50"][pack][kind] for entry in history] for pack, scores in history[-1]["ap50"].items() for kind in scores}
+    if len(lines) > MOST_LINES:
+        lines = {pack: [float(np.nanmean(list(entry["ap50"][pack].values()))) for entry in history] for pack in history[-1]["ap50"]}
     losses = {name: [entry["losses"][name] for entry in history] for name in history[-1]["losses"]}
     pictures = [plots.plot("loss", minutes, losses, max(max(values) for values in losses.values()) * 1.05)]
     if lines:

@@ -332,7 +332,7 @@ class Masks(Temporary):
                     norm.ratio = ratio
                     norm.register_forward_hook(lambda norm, _, result: result * norm.gates[norm.ratio][:, None, None])
                 for cut, gated in zip(own(picture), other(picture)):
-                    torch.testing.assert_close(cut, gated, atol=1e-4, rtol=1e-4)
+                    torch.testing.assert_close(cut, gated, atol=1e-3, rtol=1e-3)
                 for name, norm in own.norms().items():
                     works, known = norm.gates[ratio] > 0, other.norms()[name].norms[ratio]
                     torch.testing.assert_close(norm.norms[ratio].running_mean[works], known.running_mean[works], atol=1e-4, rtol=1e-3)
