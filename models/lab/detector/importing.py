@@ -5,6 +5,7 @@ channel), not what it has seen; `see_statistics` finds that again on pictures, w
 """
 
 import json
+import pickle
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -27,10 +28,15 @@ LAYER = re.compile(r"(.+)\.(weight|bias|running_mean|running_var)$")
 def state_of(path):
     """Of a checkpoint, or of a folder that `export` wrote: at least its `plan` and its `average`d weights; of several widths their `ratios`, too.
 
-    @raises PackError where the folder holds no such network; as `torch.load` does where a checkpoint can't be read
+    @raises PackError where there is no such thing
     """
     path = Path(path)
-    return of_folder(path) if path.is_dir() else torch.load(path, map_location="cpu")
+    if path.is_dir():
+        return of_folder(path)
+    try:
+        return torch.load(path, map_location="cpu")
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise PackError(f"{path} is no checkpoint of train or elastic, nor a folder of a model: {error}") from error
 
 
 def of_folder(folder):

@@ -239,7 +239,7 @@ class Run:
         }
 
     def restore(self, path):
-        state = torch.load(path, map_location="cpu")
+        state = importing.state_of(path)
         if state["plan"] != self.plan.as_json():
             raise PackError(f"{path} is of another network: {json.dumps(state['plan'])}")
         self.net.load_state_dict(state["net"])

@@ -123,6 +123,10 @@ class Folders(Temporary):
             spoil()
             with self.subTest(what), self.assertRaisesRegex(PackError, "no network that export wrote"):
                 importing.state_of(folder)
+        (self.folder / "text.pt").write_text("no network")
+        for file in ("text.pt", "gone.pt"):
+            with self.subTest(file), self.assertRaisesRegex(PackError, "no checkpoint of train or elastic"):
+                importing.state_of(self.folder / file)
         code, told = quiet(training.main, ["--data", str(street(self.folder / "pack")), "--begin-with", str(folder), "--out", str(self.folder / "run")])
         self.assertEqual(code, 2)
         self.assertIn("no network that export wrote", told)
