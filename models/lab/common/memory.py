@@ -1,6 +1,17 @@
-"""How training keeps its memory."""
+"""How training uses the machine."""
 
 import ctypes
+
+import cv2
+import torch
+
+
+def one_thread():
+    """A process is one thread, with the memory it once had: several of them share the cores."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    cv2.setNumThreads(1)
+    keep_memory()
 
 
 def keep_memory():

@@ -17,7 +17,6 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -383,16 +382,9 @@ def report(options):
     return blockreport.report(rows, json.loads(about.read_text()) if about.exists() else {}, options.page or file.with_name("report.md"))
 
 
-def set_up():
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    cv2.setNumThreads(1)
-    memory.keep_memory()
-
-
 def main(arguments):
     options = parse(arguments)
-    set_up()
+    memory.one_thread()
     try:
         if options.latency_only:
             time_networks(options)

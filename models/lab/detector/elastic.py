@@ -19,12 +19,13 @@ import importing
 import masks
 import training
 from masks import ElasticDetector
-from net import BOX, CLASSES, STRIDES, Detector, Plan
+from net import BOX, CLASSES, STRIDES, Detector
 from packs import PackError
 
 MASKS_UNTIL = 0.12
 CHOOSE_EVERY = 50
 SEEN_BATCHES = 16
+"""Of pictures, by which the narrow widths of a model folder find their statistics again."""
 TAUGHT_SHARE = 0.5
 """Of what a narrow network learns, from boxes; the rest from the dense network."""
 

@@ -251,10 +251,7 @@ class Run:
 
 def work(rank, options, meeting, kind):
     """What each process does; the first also writes what is to be kept. @param kind of run"""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    cv2.setNumThreads(1)
-    memory.keep_memory()
+    memory.one_thread()
     run = kind(options, Team(rank, options.workers, meeting))
     if options.resume:
         run.restore(options.out / "last.pt")

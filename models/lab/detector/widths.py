@@ -12,7 +12,6 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -138,10 +137,7 @@ def table(results):
 
 def main(arguments):
     options = parse(arguments)
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    cv2.setNumThreads(1)
-    memory.keep_memory()
+    memory.one_thread()
     try:
         told = table(compare(options))
     except (PackError, OSError) as error:

@@ -162,10 +162,7 @@ def checkpoint(run, validation, losses):
 
 def main(arguments):
     options = parse(arguments)
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    cv2.setNumThreads(1)
-    memory.keep_memory()
+    memory.one_thread()
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         if not options.resume and (options.out / "last.pt").exists():

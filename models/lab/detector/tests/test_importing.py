@@ -5,6 +5,7 @@ import sys
 import unittest
 from pathlib import Path
 
+import safetensors
 import torch
 
 from test_detector import SMALL, Temporary, quiet, run, street
@@ -136,8 +137,6 @@ class Folders(Temporary):
         self.assertEqual([net.macs(ratio) // 1_000_000 for ratio in range(4)], [round(each["macs"] / 1e6 - 0.5) for each in self.shipped_ratios()])
 
     def shipped_ratios(self):
-        import safetensors
-
         with safetensors.safe_open(str(LAB.parent.parent / "street" / "elastic.safetensors"), "pt") as opened:
             return json.loads(opened.metadata()["ratios"])
 

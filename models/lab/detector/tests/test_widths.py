@@ -37,7 +37,7 @@ class Widths(Temporary):
         net, pack = several_widths(), street(self.folder / "pack")
         torch.save({"plan": net.plan.as_json(), "average": net.state_dict(), "ratios": list(net.ratios)}, self.folder / "last.pt")
         options = widths.parse(["--begin-with", str(self.folder / "last.pt"), "--data", str(pack), "--validate", str(pack), "--out", str(self.folder), "--batch", "4"])
-        _, before = None, net.state_dict()
+        before = net.state_dict()
         after = quiet(widths.learnt, widths.AloneRun, options, net.ratios, 1, 2)[0].state_dict()
         gates = net.norms()["stem"].gates[2] > 0
         moved = (after["net.stem.conv.weight"] - before["net.stem.conv.weight"]).abs().amax((1, 2, 3))
