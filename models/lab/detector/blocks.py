@@ -361,7 +361,7 @@ def parse(arguments):
     parser.add_argument("--csv", type=Path, metavar="FILE", help="with --report: these rows, blocks.json beside them, in place of those in --out")
     parser.add_argument("--page", type=Path, metavar="FILE.md", help="with --report: the page whose figures are written anew; its picture lies beside it (report.md beside the rows)")
     options = parser.parse_args(arguments)
-    options.hours, options.workers, options.paste = None, 1, 0.0
+    options.hours, options.workers, options.paste, options.teacher = None, 1, 0.0, None
     if options.out is None and not (options.report and options.csv and not options.latency_only):
         parser.error("--out is needed; --report goes without it where --csv says what to read")
     if options.latency_only or options.report:

@@ -132,8 +132,8 @@ class ElasticRun(training.Run):
             self.net.choose()
             self.is_settled = not learns
         self.net.at(0).probe(learns)
-        maps = self.maps(pictures)
-        losses = training.boxes.detection_loss(maps, targets, self.plan.anchors, len(CLASSES))
+        features, maps = self.seen(pictures)
+        losses = self.losses(features, maps, pictures, targets)
         sum(losses).backward()
         if learns:
             self.net.learn_masks(self.team.mean)

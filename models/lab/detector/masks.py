@@ -99,6 +99,12 @@ class ElasticDetector(nn.Module):
                 unit.norm.kept = unit.conv.kept[0]
         return self
 
+    def features(self, x):
+        return self.net.features(x)
+
+    def said(self, features):
+        return self.net.said(features)
+
     def forward(self, x):
         return self.net(x)
 

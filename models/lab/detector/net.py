@@ -182,7 +182,8 @@ class Detector(nn.Module):
             bias[:, 4] += math.log(8 / (640 / stride) ** 2)
             bias[:, BOX:] += math.log(0.6 / (len(self.plan.classes) - 0.99))
 
-    def forward(self, x):
+    def features(self, x):
+        """What each head sees, fine to coarse: `[b, widths[1:], h / stride, w / stride]`."""
         x = self.stages[0](self.stem(x))
         fine = self.stages[1](x)
         middle = self.stages[2](fine)
@@ -191,4 +192,10 @@ class Detector(nn.Module):
         fine = self.fine_down(torch.cat((twice(joined), fine), 1))
         middle = self.middle_out(torch.cat((self.fine_up(fine), joined), 1))
         coarse = self.coarse_out(torch.cat((self.middle_up(middle), coarse), 1))
-        return [head(seen) for head, seen in zip(self.heads, (fine, middle, coarse))]
+        return [fine, middle, coarse]
+
+    def said(self, features):
+        return [head(seen) for head, seen in zip(self.heads, features)]
+
+    def forward(self, x):
+        return self.said(self.features(x))

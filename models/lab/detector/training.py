@@ -17,6 +17,7 @@ import anchors
 import augment
 import boxes
 import checkpoints
+import distilling
 import importing
 import masks
 import memory
@@ -34,6 +35,8 @@ CALM_FROM = 0.85
 LAST_SIDES_FROM = 0.97
 WARM_STEPS = 200
 LARGEST_GRADIENT = 3.0
+LIKENESS_WEIGHT = 1.0
+"""Of a teacher's features beside boxes."""
 MOST_LINES = 12
 """Of a plot: with more, classes are averaged."""
 
@@ -71,6 +74,7 @@ def add_options(parser, rate, hours):
     parser.add_argument("--workers", type=int, default=1, help="processes that share each step, one thread each (1)")
     parser.add_argument("--save-minutes", type=float, default=5.0, help="between checkpoints (5)")
     parser.add_argument("--paste", type=float, default=0.3, metavar="SHARE", help="of pictures into which objects are pasted that were cut out of others; 0: none (0.3)")
+    parser.add_argument("--teacher", type=Path, metavar="ONNX", help="a YOLOX network, whose features are learnt beside the boxes; half as long again a step")
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in convolutions")
 
 
@@ -153,10 +157,15 @@ class Run:
         torch.manual_seed(options.seed)
         self.net = self.make_net(packs).to(memory_format=torch.channels_last)
         self.plan = self.net.plan
+        self.teacher = distilling.Teacher(options.teacher) if options.teacher else None
+        self.likeness = distilling.Likeness(self.plan.widths[1:], self.teacher.channels if self.teacher else ())
         self.average = checkpoints.Average(self.net, 0.9993, masks.is_choice)
-        bent = [parameter for parameter in self.net.parameters() if parameter.ndim > 1]
-        flat = [parameter for parameter in self.net.parameters() if parameter.ndim <= 1]
+        bent = [parameter for parameter in self.parameters() if parameter.ndim > 1]
+        flat = [parameter for parameter in self.parameters() if parameter.ndim <= 1]
         self.optimizer = torch.optim.AdamW([{"params": bent, "weight_decay": 0.03}, {"params": flat, "weight_decay": 0.0}], options.rate, betas=(0.9, 0.99))
+
+    def parameters(self):
+        return [*self.net.parameters(), *self.likeness.parameters()]
 
     def make_net(self, packs):
         net = Detector(plan_of(self.options, packs))
@@ -185,7 +194,7 @@ class Run:
         return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(targets).float()
 
     def advance(self):
-        """One step. @returns box, objectness and class loss"""
+        """One step. @returns box, objectness and class loss, and how unlike the teacher's the features are"""
         began = time.thread_time()
         pictures, targets = self.batch()
         self.net.train()
@@ -193,7 +202,7 @@ class Run:
         losses = self.share(self.backward(pictures, targets), time.thread_time() - began)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_GRADIENT)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), LARGEST_GRADIENT)
         if torch.isfinite(norm):
             self.optimizer.step()
             self.average.update(self.net)
@@ -201,18 +210,28 @@ class Run:
         return losses
 
     def backward(self, pictures, targets):
-        """Adds to the gradients. @returns box, objectness and class loss"""
-        losses = boxes.detection_loss(self.maps(pictures), targets, self.plan.anchors, len(CLASSES))
+        """Adds to the gradients. @returns box, objectness and class loss, and how unlike the teacher's the features are"""
+        features, maps = self.seen(pictures)
+        losses = self.losses(features, maps, pictures, targets)
         sum(losses).backward()
         return torch.stack([loss.detach() for loss in losses])
 
-    def maps(self, pictures):
+    def seen(self, pictures):
+        """What the heads see, and the maps that they make of it."""
         with torch.autocast("cpu", torch.bfloat16, enabled=not self.options.float32):
-            return self.net(pictures)
+            features = self.net.features(pictures)
+            return features, self.net.said(features)
+
+    def maps(self, pictures):
+        return self.seen(pictures)[1]
+
+    def losses(self, features, maps, pictures, targets):
+        found = boxes.detection_loss(maps, targets, self.plan.anchors, len(CLASSES))
+        return (*found, LIKENESS_WEIGHT * self.likeness(features, self.teacher.features(pictures))) if self.teacher else found
 
     def share(self, losses, seconds):
         """Mean gradient, losses and time of all processes."""
-        gradients = [parameter.grad for parameter in self.net.parameters() if parameter.grad is not None]
+        gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
         told = self.team.mean(torch.cat([*(gradient.reshape(-1) for gradient in gradients), losses, torch.tensor([seconds])]))
         place = 0
         for gradient in gradients:
@@ -229,6 +248,7 @@ class Run:
         return {
             "plan": self.plan.as_json(),
             "net": self.net.state_dict(),
+            "likeness": self.likeness.state_dict(),
             "average": self.average.net.state_dict(),
             "averaged": self.average.steps,
             "optimizer": self.optimizer.state_dict(),
@@ -243,6 +263,7 @@ class Run:
         if state["plan"] != self.plan.as_json():
             raise PackError(f"{path} is of another network: {json.dumps(state['plan'])}")
         self.net.load_state_dict(state["net"])
+        self.likeness.load_state_dict(state.get("likeness", {}))
         self.average.net.load_state_dict(state["average"])
         self.average.steps = state["averaged"]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -277,7 +298,7 @@ def learn(run, validation):
 
 def checkpoint(run, validation, recent, since):
     scores = run.scores(validation)
-    losses = dict(zip(("box", "objectness", "class"), np.mean(recent, 0).round(4).tolist()))
+    losses = dict(zip(("box", "objectness", "class", "unlikeness"), np.mean(recent, 0).round(4).tolist()))
     run.history.append({"step": run.step, "seconds": round(run.seconds, 1), "losses": losses, "ap50": scores})
     checkpoints.save(run.options.out / "last.pt", run.state())
     write_reports(run)

@@ -64,7 +64,7 @@ def parse(arguments):
 
 def learnt(kind, options, ratios, steps, alone=None):
     """@returns the averaged network"""
-    own = Namespace(**{**vars(options), "ratios": ratios, "anchors": None, "masks": None, "paste": 0.0, "workers": 1, "hours": None, "resume": False, "float32": False, "steps": steps, "alone": alone})
+    own = Namespace(**{**vars(options), "ratios": ratios, "anchors": None, "masks": None, "paste": 0.0, "teacher": None, "workers": 1, "hours": None, "resume": False, "float32": False, "steps": steps, "alone": alone})
     run = kind(own, training.Team(0, 1, None))
     while run.step < steps:
         run.advance()
