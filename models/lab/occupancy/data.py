@@ -16,6 +16,9 @@ import torch
 import geometry
 from geometry import LEVELS, Cube, Rig
 
+GBR = [1, 2, 0]
+"""Planes of a picture as graphs take them, from RGB."""
+
 
 HELD_OUT_RIGS = {"rover"}
 """Of `lynceus render-stereo`."""
@@ -193,6 +196,12 @@ def thinned(sample, size):
 def halved(size):
     """The size that strides are counted at: a picture of more than 600 columns is halved by the network itself."""
     return (size[0] // 2, size[1] // 2) if size[0] > 600 else size
+
+
+def example_constants(size):
+    """Of a rig, for tracing alone: no number of it is in a network."""
+    half = halved(size)
+    return geometry.constants_of(Rig(*half, half[0] * 1.15, half[0] * 1.15, half[0] / 2, half[1] / 2, 0.0, 0.5), Cube.of(32.0))
 
 
 class PairSet(torch.utils.data.Dataset):

@@ -23,7 +23,6 @@ from torch import nn
 import data
 import geometry
 import training
-from geometry import Cube, Rig
 
 OPSET = 17
 COARSE_INPUTS = ["left", "right", "near_planes", "far_planes", "coarse_rows", "coarse_columns"]
@@ -31,7 +30,6 @@ FEATURES = ["half", "quarter", "seen", "whole"]
 FINE_INPUTS = [*FEATURES, "fine_planes", "distant_planes", "slabs", "rows", "columns"]
 FULL_ONLY = ("whole", "distant_planes")
 """What a network of half pictures doesn't know."""
-GBR = [1, 2, 0]
 
 
 class CoarseGraph(nn.Module):
@@ -78,17 +76,11 @@ class LatentGraph(nn.Module):
         return tuple(torch.sigmoid(answers[side])[0] for side in geometry.LEVELS)
 
 
-def example_rig(size):
-    """For tracing alone: no number of it is in the graph."""
-    half = data.halved(size)
-    return geometry.constants_of(Rig(*half, half[0] * 1.15, half[0] * 1.15, half[0] / 2, half[1] / 2, 0.0, 0.5), Cube.of(32.0))
-
-
 def write(trained, settings, out):
     """@returns paths of the graphs written."""
     size = tuple(settings["size"])
     trained = takes_gbr(trained)
-    constants = {name: torch.from_numpy(value) for name, value in example_rig(size).items()}
+    constants = {name: torch.from_numpy(value) for name, value in data.example_constants(size).items()}
     pictures = [torch.zeros(1, 3, size[1], size[0], dtype=torch.uint8) for _ in range(2)]
     inputs = [*pictures, *(constants[name] for name in COARSE_INPUTS[2:])]
     out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +103,7 @@ def takes_gbr(trained):
     extract = moved.coarse.extract
     first = extract.halve[0] if is_full(moved) else extract.to_half[0][0]
     with torch.no_grad():
-        first.weight.copy_(first.weight[:, GBR])
+        first.weight.copy_(first.weight[:, data.GBR])
     return moved
 
 
@@ -174,7 +166,7 @@ class OnnxNet:
         self.sessions = {path.stem: session_of(str(path), threads) for path in paths}
 
     def coarse(self, left, right, constants):
-        pictures = [np.ascontiguousarray(picture[:, :, GBR].transpose(2, 0, 1)[None], dtype=np.uint8) for picture in (left, right)]
+        pictures = [np.ascontiguousarray(picture[:, :, data.GBR].transpose(2, 0, 1)[None], dtype=np.uint8) for picture in (left, right)]
         given = dict(zip(COARSE_INPUTS, [*pictures, *(constants[name] for name in COARSE_INPUTS[2:])]))
         name = "latent" if "latent" in self.sessions else "coarse"
         return self.answer(name, given)
@@ -204,7 +196,7 @@ def measure(found, size, repeats):
     """Median milliseconds of the coarse graph alone and of all, with the pictures already in memory, and of CPU for all."""
     random = np.random.default_rng(1)
     pictures = [random.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8) for _ in range(2)]
-    constants = example_rig(size)
+    constants = data.example_constants(size)
     times = {"coarse": [], "all": [], "cpu": []}
     for repeat in range(repeats + 3):
         began, used = time.perf_counter(), time.process_time()

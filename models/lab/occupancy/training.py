@@ -13,12 +13,15 @@ import checkpoints
 import curves
 import data
 import geometry
+import importing
 import losses
 import memory
 import net
 import scoring
 
 SIZES = {"half": (440, 200), "full": (880, 400)}
+SEEN_BATCHES = 16
+"""Of pairs, by which the network of a model folder finds its statistics again."""
 
 
 def parse(arguments):
@@ -29,7 +32,7 @@ def parse(arguments):
     parser.add_argument("--hours", type=float, default=2.0, help="how long to train; the learning rate ends with it (2)")
     parser.add_argument("--steps", type=int, help="how many steps instead of how long: the same run each time")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
-    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="begin as this network: one of the same kind, or with --input full one of half pictures")
+    parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="begin as this network, or as that of a model folder: one of the same kind, or with --input full one of half pictures")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--batch", type=int, default=4, help="pairs a step (4)")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (0.002)")
@@ -87,8 +90,8 @@ def settings_of(options):
 
 
 def load_net(path):
-    """Averaged network of a checkpoint (`best.pt` or `last.pt`), and its settings."""
-    state = torch.load(path, map_location="cpu")
+    """Averaged network of a checkpoint (`best.pt` or `last.pt`) or of a model folder, and its settings. @raises SetError of a folder"""
+    state = importing.state_of(path) if path.is_dir() else torch.load(path, map_location="cpu")
     settings = state["settings"]
     size = tuple(settings["size"])
     half = data.halved(size)
@@ -113,13 +116,15 @@ class Run:
         self.validation.pairs = spread(self.validation.pairs, options.validate_pairs)
         torch.manual_seed(options.seed)
         self.net = make_net(options, self.train.pairs[0])
+        self.step, self.seconds, self.best = 0, 0.0, -1.0
         if options.begin_with:
             begin_with(self.net, options)
+            if options.begin_with.is_dir():
+                importing.see_statistics(self.net, [self.batch_at(step) for step in range(SEEN_BATCHES)])
         if options.decoder == "frustum":  # 3-D layers know no such order
             self.net.to(memory_format=torch.channels_last)
         self.average = checkpoints.Average(self.net, 0.998)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), options.rate, weight_decay=1e-4)
-        self.step, self.seconds, self.best = 0, 0.0, -1.0
         self.history = []
 
     def progress(self):
@@ -132,17 +137,17 @@ class Run:
         warm = min(1.0, (self.step + 1) / 100)
         return self.options.rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * self.progress())))
 
-    def batch(self):
-        """Of this step: pairs without repeats within a pass, from the seed and the number of the step alone."""
+    def batch_at(self, step):
+        """Pairs without repeats within a pass, from the seed and the number of the step alone."""
         count, batch = len(self.train), min(self.options.batch, len(self.train))
-        passes, place = divmod(self.step, max(1, count // batch))
+        passes, place = divmod(step, max(1, count // batch))
         order = np.random.default_rng([self.options.seed, 1, passes]).permutation(count)
-        random = np.random.default_rng([self.options.seed, 2, self.step])
+        random = np.random.default_rng([self.options.seed, 2, step])
         return data.collate([self.train.augmented(int(index), random) for index in order[place * batch : (place + 1) * batch]])
 
     def advance(self):
         """One step. @returns the loss."""
-        batch = self.batch()
+        batch = self.batch_at(self.step)
         self.net.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import sys
 import tempfile
 import unittest
@@ -23,6 +24,7 @@ import costs
 import data
 import export
 import geometry
+import importing
 import losses
 import net
 import publishing
@@ -269,6 +271,70 @@ class Training(WithSet):
         some = graphs.fine(features, part)
         np.testing.assert_allclose(some["cells64"], np.concatenate([whole["cells64"][8:12, 60:64], whole["cells64"][40:44, 52:56]]), atol=1e-5)
         np.testing.assert_allclose(some["cells16"], np.stack([whole["cells16"][2, 15:16], whole["cells16"][10, 13:14]]), atol=1e-5)
+
+
+class Importing(WithSet):
+    """A model's folder is begun with as a checkpoint is."""
+
+    def published(self, name, *more):
+        """A network that has learnt a little, and its folder: graphs and as much of a manifest as is read."""
+        run(options_for(self.set, self.root / name, "--steps", "20", *more))
+        trained, settings = training.load_net(self.root / name / "last.pt")
+        folder = self.root / f"{name}-model"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            paths = export.write(trained, settings, folder)
+        manifest = {"files": {path.stem: {"file": path.name} for path in paths}, "input": dict(zip(("width", "height"), settings["size"])), "planes": settings["planes"]}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        return trained, folder
+
+    def said(self, made, batch):
+        with torch.no_grad():
+            return made(batch["left"], batch["right"], batch["constants"])["fine"]
+
+    def test_it_says_what_it_said(self):
+        trained, folder = self.published("said")
+        read, settings = training.load_net(folder)
+        self.assertEqual((settings["size"], settings["planes"]), ([WIDTH, HEIGHT], "voxel"))
+        batch = data.collate([data.tensors_of(data.prepare(pair, (WIDTH, HEIGHT), "voxel"), None) for pair in data.list_pairs(self.set)[:4]])
+        expected = self.said(trained, batch)
+        for made in (read, seen(read, batch)):
+            for side, cells in self.said(made, batch).items():
+                torch.testing.assert_close(cells, expected[side], rtol=1e-3, atol=1e-3)
+
+    def test_in_training_it_says_nearly_the_same_once_it_has_seen_pairs(self):
+        _, folder = self.published("trains")
+        batch = data.collate([data.tensors_of(data.prepare(pair, (WIDTH, HEIGHT), "voxel"), None) for pair in data.list_pairs(self.set)])
+        apart = {}
+        for name, made in (("blind", training.load_net(folder)[0]), ("seen", seen(training.load_net(folder)[0], batch))):
+            expected = self.said(made, batch)[64].sigmoid()
+            apart[name] = float((self.said(made.train(), batch)[64].sigmoid() - expected).abs().mean())
+        self.assertLess(apart["seen"], 1e-4)
+        self.assertGreater(apart["blind"], 10 * apart["seen"])
+
+    def test_training_begins_with_a_folder(self):
+        _, folder = self.published("before")
+        made = training.Run(options_for_same(self.set, self.root / "after", "--begin-with", str(folder), "--steps", "2"))
+        self.assertTrue(np.isfinite(made.advance()))
+
+    def test_what_holds_no_network_is_told(self):
+        _, folder = self.published("whole")
+        other = self.root / "other"
+        for change, told in (
+            (lambda: (other / "manifest.json").unlink(), "manifest.json"),
+            (lambda: (other / "fine.onnx").write_bytes(b"nothing"), "holds no network"),
+            (lambda: (other / "coarse.onnx").write_bytes((other / "fine.onnx").read_bytes()), "coarse has"),
+        ):
+            shutil.rmtree(other, ignore_errors=True)
+            shutil.copytree(folder, other)
+            change()
+            with self.assertRaisesRegex(data.SetError, told):
+                training.load_net(other)
+
+
+def seen(made, batch):
+    importing.see_statistics(made, [batch])
+    return made
 
 
 class Comparing(WithSet):
