@@ -32,6 +32,7 @@ import scoring
 import training
 from net import BLOCKS, BOX, CLASSES, STRIDES, Detector, Plan
 from packs import PackError, read_pack
+from team import Team
 
 ROOT = Path(__file__).resolve().parents[3]
 LATENCY_SCRIPT = ROOT / "scripts" / "bench-networks.mjs"
@@ -122,7 +123,7 @@ class ShortRun(training.Run):
 
     def __init__(self, options, plan):
         self.given_plan = plan
-        super().__init__(options, training.Team(0, 1, None))
+        super().__init__(options, Team(0, 1, None))
 
     def make_net(self, _packs):
         return Detector(self.given_plan)

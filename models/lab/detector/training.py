@@ -2,16 +2,13 @@
 
 import argparse
 import json
-import multiprocessing
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch import distributed
 
 import anchors
 import augment
@@ -27,6 +24,7 @@ from cutouts import Cutouts
 from layers import macs_of
 from net import BLOCKS, CLASSES, Detector, Plan
 from packs import PackError, read_pack
+from team import run_together
 
 SIDE = 320
 SIDES = (256, 288, 320, 320, 320, 352, 384)
@@ -129,22 +127,6 @@ def begin_with(net, path):
     net.load_state_dict({key: known[key] if key in known and known[key].shape == value.shape else value for key, value in own.items()})
 
 
-class Team:
-    """The processes of a run: gradients are summed over them, and they agree on the time."""
-
-    def __init__(self, rank, count, meeting):
-        self.rank, self.count = rank, count
-        if count > 1:
-            distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)
-
-    def mean(self, values):
-        """Of vectors, over all processes, in place."""
-        if self.count > 1:
-            distributed.all_reduce(values)
-            values /= self.count
-        return values
-
-
 class Run:
     """One training run: all that has to be in a checkpoint to go on as if nothing had happened."""
 
@@ -199,7 +181,9 @@ class Run:
         pictures, targets = self.batch()
         self.net.train()
         self.optimizer.zero_grad(set_to_none=False)
-        losses = self.share(self.backward(pictures, targets), time.thread_time() - began)
+        losses = self.backward(pictures, targets)
+        *losses, seconds = self.team.share(self.parameters(), torch.cat([losses, torch.tensor([time.thread_time() - began])])).tolist()
+        self.seconds += seconds
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), LARGEST_GRADIENT)
@@ -228,17 +212,6 @@ class Run:
     def losses(self, features, maps, pictures, targets):
         found = boxes.detection_loss(maps, targets, self.plan.anchors, len(CLASSES))
         return (*found, LIKENESS_WEIGHT * self.likeness(features, self.teacher.features(pictures))) if self.teacher else found
-
-    def share(self, losses, seconds):
-        """Mean gradient, losses and time of all processes."""
-        gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
-        told = self.team.mean(torch.cat([*(gradient.reshape(-1) for gradient in gradients), losses, torch.tensor([seconds])]))
-        place = 0
-        for gradient in gradients:
-            gradient.copy_(told[place : place + gradient.numel()].view(gradient.shape))
-            place += gradient.numel()
-        self.seconds += float(told[-1])
-        return told[place:-1].numpy()
 
     def scores(self, validation):
         """AP50 of the averaged network, by what is scored and class."""
@@ -270,14 +243,14 @@ class Run:
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
 
 
-def work(rank, options, meeting, kind):
+def work(team, options, kind):
     """What each process does; the first also writes what is to be kept. @param kind of run"""
     memory.one_thread()
-    run = kind(options, Team(rank, options.workers, meeting))
+    run = kind(options, team)
     if options.resume:
         run.restore(options.out / "last.pt")
-    validation = [read_pack(name) for name in options.validate] if rank == 0 else []
-    if rank == 0:
+    validation = [read_pack(name) for name in options.validate] if team.rank == 0 else []
+    if team.rank == 0:
         parameters = sum(parameter.numel() for parameter in run.net.parameters())
         print(f"{len(run.mixture)} pictures, {parameters} parameters, {macs_of(run.average.net, SIDE) / 1e6:.0f} million multiply-accumulates at {SIDE}", file=sys.stderr, flush=True)
     learn(run, validation)
@@ -334,15 +307,7 @@ def train(options, kind=Run):
         raise PackError(f"{options.out / 'last.pt'} exists: go on with --resume, or choose another --out")
     for pack in [*options.data, *options.validate]:
         read_pack(pack.partition(":")[0])
-    with tempfile.TemporaryDirectory() as folder:
-        meeting = Path(folder) / "meeting"
-        others = [multiprocessing.get_context("spawn").Process(target=work, args=(rank, options, meeting, kind), daemon=True) for rank in range(1, options.workers)]
-        for other in others:
-            other.start()
-        run = work(0, options, meeting, kind)
-        for other in others:
-            other.join()
-    return run
+    return run_together(work, options.workers, options, kind)
 
 
 def main(arguments, parse=parse, kind=Run):

@@ -21,6 +21,7 @@ import scoring
 import training
 from net import CLASSES
 from packs import PackError, read_pack
+from team import Team
 
 LEAST_BOXES = 40
 """A class of a pack with fewer given boxes says more about luck than about a network."""
@@ -65,7 +66,7 @@ def parse(arguments):
 def learnt(kind, options, ratios, steps, alone=None):
     """@returns the averaged network"""
     own = Namespace(**{**vars(options), "ratios": ratios, "anchors": None, "masks": None, "paste": 0.0, "teacher": None, "workers": 1, "hours": None, "resume": False, "float32": False, "steps": steps, "alone": alone})
-    run = kind(own, training.Team(0, 1, None))
+    run = kind(own, Team(0, 1, None))
     while run.step < steps:
         run.advance()
         if run.step % 50 == 0:

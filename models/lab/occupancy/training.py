@@ -18,6 +18,7 @@ import losses
 import memory
 import net
 import scoring
+from team import run_together
 
 SIZES = {"half": (440, 200), "full": (880, 400)}
 SEEN_BATCHES = 16
@@ -42,11 +43,13 @@ def parse(arguments):
     parser.add_argument("--decoder", choices=sorted(net.NETS), default="frustum", help="(frustum)")
     parser.add_argument("--input", choices=sorted(SIZES), default="half", help="half: 440x200, full: 880x400 (half)")
     parser.add_argument("--size", type=size_of, help="of the pictures that the network sees, WxH, multiples of 8; instead of --input")
-    parser.add_argument("--threads", type=int, default=1, help="(1)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share each step, one thread each (1)")
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in convolutions")
     options = parser.parse_args(arguments)
     if options.hours <= 0 or (options.steps is not None and options.steps <= 0) or options.batch < 1:
         parser.error("--hours, --steps and --batch have to be above 0")
+    if not 1 <= options.workers <= options.batch:
+        parser.error("--workers have to be at least 1 and at most --batch")
     if options.begin_with and options.resume:
         parser.error("--begin-with is for the beginning, and --resume goes on")
     return options
@@ -103,8 +106,8 @@ def load_net(path):
 class Run:
     """One training run: all that has to be in a checkpoint to go on as if nothing had happened."""
 
-    def __init__(self, options):
-        self.options = options
+    def __init__(self, options, team):
+        self.options, self.team = options, team
         for folder in options.data:
             data.refuse_held_out(folder)
         self.train = data.PairSet(options.data, options.size, options.planes, options.seed)
@@ -138,15 +141,17 @@ class Run:
         return self.options.rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * self.progress())))
 
     def batch_at(self, step):
-        """Pairs without repeats within a pass, from the seed and the number of the step alone."""
+        """Pairs without repeats within a pass, from the seed and the number of the step alone; of these the part of this process."""
         count, batch = len(self.train), min(self.options.batch, len(self.train))
         passes, place = divmod(step, max(1, count // batch))
         order = np.random.default_rng([self.options.seed, 1, passes]).permutation(count)
         random = np.random.default_rng([self.options.seed, 2, step])
-        return data.collate([self.train.augmented(int(index), random) for index in order[place * batch : (place + 1) * batch]])
+        drawn = [(int(index), random.integers(2**63)) for index in order[place * batch : (place + 1) * batch]]
+        return data.collate([self.train.augmented(index, np.random.default_rng(seed)) for index, seed in drawn[self.team.rank :: self.team.count]])
 
     def advance(self):
         """One step. @returns the loss."""
+        began = time.monotonic()
         batch = self.batch_at(self.step)
         self.net.train()
         for group in self.optimizer.param_groups:
@@ -158,11 +163,13 @@ class Run:
             raise RuntimeError(f"step {self.step}: the loss is {float(loss)}")
         self.optimizer.zero_grad()
         loss.backward()
+        loss, seconds = self.team.share(list(self.net.parameters()), torch.stack([loss.detach(), torch.tensor(time.monotonic() - began)])).tolist()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimizer.step()
         self.average.update(self.net)
         self.step += 1
-        return float(loss)
+        self.seconds += seconds
+        return loss
 
     def state(self):
         return {
@@ -217,18 +224,25 @@ def mark_of(scores):
 
 
 def train(options):
+    """@raises SetError"""
     options.size = options.size or SIZES[options.input]
     options.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(options.threads)
-    memory.keep_memory()
-    run = Run(options)
-    last = options.out / "last.pt"
+    if not options.resume and (options.out / "last.pt").exists():
+        raise data.SetError(f"{options.out / 'last.pt'} exists: go on with --resume, or choose another --out")
+    for folder in [*options.data, *(options.validate or [])]:
+        data.list_pairs(folder)
+    return run_together(work, options.workers, options)
+
+
+def work(team, options):
+    """What each process does; the first also writes what is to be kept."""
+    memory.one_thread()
+    run = Run(options, team)
     if options.resume:
-        run.restore(last)
-    elif last.exists():
-        raise data.SetError(f"{last} exists: go on with --resume, or choose another --out")
-    parameters = sum(parameter.numel() for parameter in run.net.parameters())
-    print(f"{len(run.train)} pairs, {len(run.validation)} to validate, {parameters} parameters, {options.size[0]}x{options.size[1]}", file=sys.stderr)
+        run.restore(options.out / "last.pt")
+    if team.rank == 0:
+        parameters = sum(parameter.numel() for parameter in run.net.parameters())
+        print(f"{len(run.train)} pairs, {len(run.validation)} to validate, {parameters} parameters, {options.size[0]}x{options.size[1]}", file=sys.stderr)
     learn(run)
     return run
 
@@ -239,9 +253,7 @@ def learn(run):
     if run.history and run.progress() >= 1:
         checkpoint(run, [run.history[-1]["loss"]])
     while run.progress() < 1:
-        began = time.monotonic()
         recent.append(run.advance())
-        run.seconds += time.monotonic() - began
         if run.seconds - saved >= run.options.save_minutes * 60:
             saved = run.seconds
             checkpoint(run, recent)
@@ -251,6 +263,8 @@ def learn(run):
 
 
 def checkpoint(run, recent):
+    if run.team.rank > 0:
+        return
     scores, distances = validate(run.average.net, run.validation)
     run.history.append({"step": run.step, "seconds": round(run.seconds, 1), "loss": float(np.mean(recent)), "iou": scores, "chamfer": distances})
     if mark_of(scores) > run.best:

@@ -35,6 +35,7 @@ import training
 from layers import macs_of
 from net import BLOCKS, BOX, CLASSES, STRIDES, Detector, Plan
 from packs import PackError, PackWriter, read_pack
+from team import Team
 
 SMALL = ["--widths", "16", "16", "32", "32", "--depths", "1", "1", "1", "1"]
 
@@ -256,7 +257,7 @@ class Training(Temporary):
         whole = self.train("--out", self.folder / "whole", "--steps", 6, "--float32")
         options = training.parse([str(each) for each in ("--data", self.pack, "--batch", 4, *SMALL, "--out", self.folder / "parts", "--steps", 6, "--float32")])
         options.out.mkdir()
-        first = training.Run(options, training.Team(0, 1, None))
+        first = training.Run(options, Team(0, 1, None))
         for _ in range(3):
             first.advance()
         training.checkpoints.save(options.out / "last.pt", first.state())

@@ -16,6 +16,7 @@ import distilling
 import training
 from net import STRIDES
 from packs import PackError
+from team import Team
 from test_detector import SMALL, Temporary, quiet, run, street
 
 YOLOX = LAB.parents[3] / "shared" / "models" / "yolox-nano" / "yolox_nano.onnx"
@@ -83,7 +84,7 @@ class Likeness(Temporary):
         whole = run(training.parse, training.Run, *self.options("whole"))
         options = training.parse(self.options("parts"))
         options.out.mkdir()
-        first = training.Run(options, training.Team(0, 1, None))
+        first = training.Run(options, Team(0, 1, None))
         for _ in range(30):
             first.advance()
         training.checkpoints.save(options.out / "last.pt", first.state())

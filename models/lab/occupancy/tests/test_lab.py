@@ -11,6 +11,7 @@ import warnings
 from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE.parent.parent / "common")]
@@ -31,10 +32,12 @@ import publishing
 import scoring
 import training
 from geometry import Cube, Rig
+from team import Team
 from synthetic import BASELINE_M, FOCAL_PX, HEIGHT, RANGE_M, WIDTH, write_set
 
 RIG = Rig(WIDTH, HEIGHT, FOCAL_PX, FOCAL_PX, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, 0.0, BASELINE_M)
 CUBE = Cube.of(RANGE_M)
+ALONE = Team(0, 1, None)
 
 
 def options_for(folder, out, *more):
@@ -198,7 +201,7 @@ class Sets(WithSet):
         held_out = write_set(self.root / "held-out", 2)
         (held_out / "set.json").write_text(json.dumps({"rangeM": RANGE_M, "rig": "rover"}))
         with self.assertRaisesRegex(data.SetError, "held out"):
-            training.Run(options_for_same(held_out, self.root / "refused"))
+            training.Run(options_for_same(held_out, self.root / "refused"), ALONE)
 
     def test_shares_of_depth_are_whole(self):
         shares = data.depth_bins(data.read_pair(data.list_pairs(self.set)[0]), (WIDTH, HEIGHT), 4, 64)
@@ -208,7 +211,7 @@ class Sets(WithSet):
 class Training(WithSet):
     def test_the_loss_falls(self):
         trained = run(options_for(self.set, self.root / "falls", "--steps", "60"))
-        first = training.Run(options_for_same(self.set, self.root / "fresh"))
+        first = training.Run(options_for_same(self.set, self.root / "fresh"), ALONE)
         before = np.mean([first.advance() for _ in range(4)])
         self.assertLess(np.mean([trained.advance() for _ in range(4)]), 0.75 * before)
         self.assertTrue((self.root / "falls" / "curves.png").stat().st_size > 1000)
@@ -216,7 +219,7 @@ class Training(WithSet):
 
     def test_a_run_that_goes_on_is_the_run_that_would_have_been(self):
         whole = run(options_for(self.set, self.root / "whole", "--steps", "4"))
-        interrupted = training.Run(options_for_same(self.set, self.root / "parts", "--steps", "4"))
+        interrupted = training.Run(options_for_same(self.set, self.root / "parts", "--steps", "4"), ALONE)
         for _ in range(2):
             interrupted.advance()
         (self.root / "parts").mkdir()
@@ -226,6 +229,12 @@ class Training(WithSet):
             self.assertTrue(torch.equal(value, resumed.state()["net"][name]), name)
         for name, value in whole.state()["average"].items():
             self.assertTrue(torch.equal(value, resumed.state()["average"][name]), name)
+
+    def test_processes_share_the_pairs_of_a_step(self):
+        parts = [training.Run(options_for_same(self.set, self.root / "shared"), SimpleNamespace(rank=rank, count=count)) for rank, count in ((0, 1), (0, 2), (1, 2))]
+        whole, *halves = (part.batch_at(3)["left"] for part in parts)
+        self.assertTrue(torch.equal(whole, torch.cat(halves)))
+        self.assertEqual(run(options_for(self.set, self.root / "two", "--steps", "3", "--workers", "2")).step, 3)
 
     def test_another_run_is_not_gone_on_with(self):
         run(options_for(self.set, self.root / "one", "--steps", "1"))
@@ -314,7 +323,7 @@ class Importing(WithSet):
 
     def test_training_begins_with_a_folder(self):
         _, folder = self.published("before")
-        made = training.Run(options_for_same(self.set, self.root / "after", "--begin-with", str(folder), "--steps", "2"))
+        made = training.Run(options_for_same(self.set, self.root / "after", "--begin-with", str(folder), "--steps", "2"), ALONE)
         self.assertTrue(np.isfinite(made.advance()))
 
     def test_what_holds_no_network_is_told(self):
