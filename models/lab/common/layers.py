@@ -10,6 +10,12 @@ def twice(features):
     return F.interpolate(features, scale_factor=2.0, mode="nearest")
 
 
+def moments(x):
+    """Means of the channels of `[b, c, h, w]` and of their squares: `[2, c]`. What a normalisation has seen is told by these."""
+    x = x.double().transpose(0, 1).flatten(1)
+    return torch.stack([x.mean(1), x.square().mean(1)]).float()
+
+
 def macs_of(net, size):
     """Multiply-accumulates of all convolutions for one picture of `size` pixels a side."""
     total, handles = [0], []

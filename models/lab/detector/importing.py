@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 import masks
+from layers import moments
 from net import STRIDES, Detector, Plan
 from packs import PackError
 
@@ -124,9 +125,3 @@ def see_statistics(net, batches):
             norm.running_mean[kept], norm.running_var[kept] = mean, square - mean**2
             unfold(norm, scale, shift)
     net.at(0)
-
-
-def moments(x):
-    """Means of channels and of their squares."""
-    x = x.double().transpose(0, 1).flatten(1)
-    return torch.stack([x.mean(1), x.square().mean(1)]).float()

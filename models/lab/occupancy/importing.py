@@ -15,6 +15,7 @@ from torch import nn
 
 import data
 import net
+from layers import moments
 
 PARTS = ("coarse", "fine")
 
@@ -111,9 +112,3 @@ def see_statistics(made, batches):
         norm.running_var.copy_((square - mean**2).clamp(min=0))
         norm.weight.copy_(scale * torch.sqrt(norm.running_var + norm.eps))
         norm.bias.copy_(shift + norm.running_mean * scale)
-
-
-def moments(x):
-    """Means of channels and of their squares."""
-    x = x.double().transpose(0, 1).flatten(1)
-    return torch.stack([x.mean(1), x.square().mean(1)]).float()
