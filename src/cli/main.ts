@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { AppError, toAppError } from '../core/errors.js';
+import { AppError, systemErrorCode, toAppError } from '../core/errors.js';
 import { dim, red, say } from './terminal.js';
 import { VERSION } from './version.js';
 
@@ -25,6 +25,11 @@ const program = new Command('lynceus')
   .showHelpAfterError('(add --help for the options)')
   .configureHelp({ sortSubcommands: false })
   .exitOverride();
+
+// Who reads may have seen enough (`lynceus --help | head`): that is no failure. What of a command's own results can't be written is told by its sink.
+process.stdout.on('error', (error) => {
+  if (systemErrorCode(error) !== 'EPIPE') process.exitCode = explain(error);
+});
 
 for (const add of await commandsFor(process.argv[2])) add(program);
 program.addHelpText(
