@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { AppError, systemErrorCode, toAppError } from '../core/errors.js';
+import { outputError } from '../sinks/text-output.js';
 import { dim, red, say } from './terminal.js';
 import { VERSION } from './version.js';
 
@@ -26,9 +27,10 @@ const program = new Command('lynceus')
   .configureHelp({ sortSubcommands: false })
   .exitOverride();
 
-// Who reads may have seen enough (`lynceus --help | head`): that is no failure. What of a command's own results can't be written is told by its sink.
+// Who reads may have seen enough (`lynceus --help | head`): that is no failure. A sink that writes there listens itself, and tells what it lost.
 process.stdout.on('error', (error) => {
-  if (systemErrorCode(error) !== 'EPIPE') process.exitCode = explain(error);
+  const hasSink = process.stdout.listenerCount('error') > 1;
+  if (!hasSink && systemErrorCode(error) !== 'EPIPE') process.exitCode = explain(outputError(error, 'standard output'));
 });
 
 for (const add of await commandsFor(process.argv[2])) add(program);

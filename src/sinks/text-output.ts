@@ -64,7 +64,8 @@ export class TextOutput {
   }
 }
 
-function outputError(error: unknown, name: string): AppError {
+/** What is wrong with an output of this name, with its code. */
+export function outputError(error: unknown, name: string): AppError {
   if (error instanceof AppError) return error;
   const full = systemErrorCode(error) === 'ENOSPC' || systemErrorCode(error) === 'EDQUOT';
   return full

@@ -151,8 +151,7 @@ def parse(arguments):
 
 def compare(options):
     """@raises PackError"""
-    torch.set_num_threads(1)
-    memory.keep_memory()
+    memory.one_thread()
     packs = [read_pack(name) for name in options.data]
     batches = list(validation_batches([read_pack(name) for name in options.validate], options.side))
     mixture = augment.Mixture(packs)

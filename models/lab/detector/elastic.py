@@ -9,7 +9,6 @@ checkpoint of `elastic`, or a model folder), it goes on with that one's masks.
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import torch

@@ -18,8 +18,6 @@ from geometry import LEVELS, Cube, Rig
 
 GBR = [1, 2, 0]
 """Planes of a picture as graphs take them, from RGB."""
-
-
 HELD_OUT_RIGS = {"rover"}
 """Of `lynceus render-stereo`."""
 CROPPED = 0.5

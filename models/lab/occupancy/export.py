@@ -10,7 +10,6 @@ The latent decoder is one graph, `latent.onnx`.
 import argparse
 import copy
 import json
-import sys
 import time
 from pathlib import Path
 

@@ -117,6 +117,8 @@ class Run:
             self.validation.pairs = self.train.pairs[-count:]
             self.train.pairs = self.train.pairs[:-count] or self.train.pairs
         self.validation.pairs = spread(self.validation.pairs, options.validate_pairs)
+        if len(self.train) < team.count:
+            raise data.SetError(f"{len(self.train)} pairs to train on are too few for {team.count} workers")
         torch.manual_seed(options.seed)
         self.net = make_net(options, self.train.pairs[0])
         self.step, self.seconds, self.best = 0, 0.0, -1.0

@@ -131,9 +131,7 @@ def goal_of(goal, maps, objects, kind, plan):
 
 def main(arguments):
     options = parse(arguments)
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    memory.keep_memory()
+    memory.one_thread()
     try:
         source = scenes.Source([read_pack(name) for name in options.data])
         nets = [load_net(path) for path in options.checkpoint]

@@ -52,7 +52,10 @@ class Teachers(Temporary):
 
     def test_what_is_no_such_network_is_told(self):
         (self.folder / "text.onnx").write_text("nothing of the kind")
-        for file, told in ((self.folder / "none.onnx", "none.onnx"), (self.folder / "text.onnx", "text.onnx"), (teacher_file(self.folder / "half.onnx", levels=1), "cls_preds.1")):
+        spoilt = onnx.load(str(teacher_file(self.folder / "spoilt.onnx")))
+        del spoilt.graph.initializer[0]
+        onnx.save(spoilt, str(self.folder / "spoilt.onnx"))
+        for file, told in ((self.folder / "spoilt.onnx", "spoilt.onnx is no YOLOX network"), (self.folder / "none.onnx", "none.onnx"), (self.folder / "text.onnx", "text.onnx"), (teacher_file(self.folder / "half.onnx", levels=1), "cls_preds.1")):
             with self.assertRaisesRegex(PackError, told):
                 distilling.Teacher(file)
 
