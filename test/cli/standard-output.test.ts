@@ -17,6 +17,16 @@ test.each(COMMANDS)('%j ends quietly where whoever reads has seen enough', async
   expect(status).toBe(0);
 });
 
+test('a run whose reader has left tells what it lost', async () => {
+  const running = startCli(['run', 'demo', '--once', '--no-server', '--out', '-'], tempFolder());
+  running.child.stdout?.destroy();
+
+  const { stderr } = await running.finished;
+
+  expect(stderr).toMatch(/ERR_OUTPUT_WRITE.*standard output: nobody reads it any more/s);
+  expect(stderr).not.toContain('permissions');
+});
+
 test.skipIf(!existsSync('/dev/full')).each([...COMMANDS, [['run', 'demo', '--once', '--no-server', '--out', '-']]])('%j tells a full disk once, with its code', async (args) => {
   const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, LYNCEUS_HOME: tempFolder(), NO_COLOR: '1' }, stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'] });
   let stderr = '';
