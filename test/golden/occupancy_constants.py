@@ -17,7 +17,7 @@ import geometry
 from geometry import Cube, Rig
 
 SIZE = (440, 200)
-PORTED = {"near_planes": "nearPlanes", "far_planes": "farPlanes", "fine_planes": "finePlanes", "distant_planes": "distantPlanes", "coarse_rows": "coarseRows", "coarse_columns": "coarseColumns", "rows": "rows", "columns": "columns"}
+PORTED = {"near_planes": "nearPlanes", "far_planes": "farPlanes", "fine_planes": "finePlanes", "faces": "faces", "coarse_rows": "coarseRows", "coarse_columns": "coarseColumns", "rows": "rows", "columns": "columns"}
 CASES = [
     ("square pixels", (880, 400, 1003.2, 1003.2, 439.5, 199.5, 0.0, 0.54), Cube.of(32.0), "voxel"),
     ("stretched pictures", (1242, 375, 721.5, 721.5, 609.6, 172.9, 0.0, 0.533), Cube.of(32.0), "voxel"),

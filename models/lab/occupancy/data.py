@@ -152,8 +152,9 @@ def depth_bins(sample, size, stride, count):
 def disturb(picture, random):
     """One camera's own colours and noise: exposure, contrast, tint, noise."""
     gain = np.exp(random.normal(0, 0.15)) * np.exp(random.normal(0, 0.04, 3))
-    noisy = picture * gain + random.normal(0, 6) + random.normal(0, random.uniform(0, 5), picture.shape)
-    return np.clip(noisy, 0, 255)
+    light, noise = np.float32(random.normal(0, 6)), np.float32(random.uniform(0, 5))
+    noisy = picture * gain.astype(np.float32) + light + noise * random.standard_normal(picture.shape, np.float32)
+    return np.clip(noisy, 0, 255, out=noisy)
 
 
 @dataclass(frozen=True)

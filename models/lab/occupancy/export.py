@@ -26,8 +26,8 @@ import training
 OPSET = 17
 COARSE_INPUTS = ["left", "right", "near_planes", "far_planes", "coarse_rows", "coarse_columns"]
 FEATURES = ["half", "quarter", "seen", "whole"]
-FINE_INPUTS = [*FEATURES, "fine_planes", "distant_planes", "slabs", "rows", "columns"]
-FULL_ONLY = ("whole", "distant_planes")
+FINE_INPUTS = [*FEATURES, "fine_planes", "faces", "slabs", "rows", "columns"]
+FULL_ONLY = ("whole", "faces")
 """What a network of half pictures doesn't know."""
 
 
@@ -57,10 +57,10 @@ class FineGraph(nn.Module):
         self.fine = trained.fine
 
     def forward(self, *inputs):
-        given = dict(zip(known(FINE_INPUTS, self.fine.distant_features is not None), inputs))
-        distant = given["distant_planes"][None] if "distant_planes" in given else None
+        given = dict(zip(known(FINE_INPUTS, self.fine.closer is not None), inputs))
+        faces = given["faces"][None] if "faces" in given else None
         features = tuple(given.get(name) for name in FEATURES)
-        answers, _, _ = self.fine(features, given["fine_planes"][None], distant, given["slabs"], given["rows"][None], given["columns"][None])
+        answers, _, _ = self.fine(features, given["fine_planes"][None], faces, given["slabs"], given["rows"][None], given["columns"][None])
         return tuple(torch.sigmoid(answers[side])[0] for side in (16, 32, 64))
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 LEVELS = (8, 16, 32, 64)
 FINEST = LEVELS[-1]
-DISPARITIES = {8: 32, 4: 48, 2: 40, 1: 20}
-"""Whole steps of disparity that are looked at, by stride: up to 256, 192, 80 and 20 pixels. What is nearer is for the coarser ones."""
+DISPARITIES = {8: 32, 4: 48, 2: 40}
+"""Whole steps of disparity that are looked at, by stride: up to 256, 192 and 80 pixels. What is nearer is for the coarser ones."""
 SAMPLES_PER_PLANE = 8
 """Disparities between the near and the far face of a slab: near slabs are many pixels thick."""
 
@@ -131,9 +131,11 @@ def mixture(planes, stride):
     return np.maximum(1 - away, 0).mean(axis=2).astype(np.float32)
 
 
-def distant(planes):
-    """`mixture` at a stride of 1 of those planes that its few steps reach; the others are empty."""
-    return mixture(planes, 1) * (planes.max(axis=1) <= DISPARITIES[1] - 1)
+def faces_of(rig, cube, count):
+    """Disparities `[count + 1]` of the faces between slabs of depth, pixels, nearest first. The first, which has none, is that of a quarter of a slab."""
+    depths = np.linspace(0, cube.range_m, count + 1)
+    depths[0] = depths[1] / 4
+    return rig.disparity_of(depths).astype(np.float32)
 
 
 def plane_depths(planes, rig):
@@ -192,7 +194,7 @@ def constants_of(rig, cube, planes="voxel"):
         "near_planes": mixture(make(rig, cube, 32, 8), 8),
         "far_planes": mixture(make(rig, cube, 32, 4), 4),
         "fine_planes": mixture(make(rig, cube, 64, 2), 2),
-        "distant_planes": distant(make(rig, cube, 64, 2)),
+        "faces": faces_of(rig, cube, 64),
         "coarse_rows": rows16,
         "coarse_columns": columns16,
         "slabs": np.arange(64, dtype=np.int64),

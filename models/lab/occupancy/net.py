@@ -1,8 +1,8 @@
 """Occupied cells straight from a stereo pair: StereoVoxelNet's idea with a decoder that stays in the camera's frustum.
 
 Two parts, exported as two graphs. `Coarse` extracts features of both pictures, matches them at an eighth and a quarter of the resolution
-and answers 8 and 16 cells a side. `Fine` goes on from its features: it matches at a half and answers 16, 32 and 64, for the slabs, rows and
-columns of cells that it is asked for. Resolutions are those of a picture of about 440x200; strides below are counted there.
+and answers 8 and 16 cells a side. `Fine` goes on from its features: it matches at a half, looks closer at what it found, and answers 16, 32 and 64,
+for the slabs, rows and columns of cells that it is asked for. Resolutions are those of a picture of about 440x200; strides below are counted there.
 
 Nothing of a rig is in the weights: disparities of the planes and the way from rays to cells are inputs (`geometry.constants_of`).
 
@@ -23,6 +23,10 @@ BLOCK = 44
 """Columns that are compared at once: more waste comparisons, fewer waste calls."""
 MATCH_GAIN = 8.0
 """Of the skip from matching to depth, at the start: cosines are at most 1, and a softmax over tens of slabs needs more to be sure."""
+REACH = 4
+"""Whole steps of disparity to either side of a guess that a closer look compares."""
+NEAREST, WIDEST = -4.0, 3.0
+"""Logarithms of the spreads of a surface, in steps, that a closer look may answer."""
 
 
 def block(before, after, stride=1, size=3):
@@ -71,15 +75,6 @@ def match(left, right, planes):
     with torch.autocast("cpu", enabled=False):
         steps = at_disparities(left, right, int(planes.shape[1]))
         return (steps @ planes.flip(1)[:, None]).permute(0, 3, 1, 2), steps
-
-
-def match_distant(left, right, planes):
-    """`match` of features that lie twice as close along rows as the result does: half a step of disparity more exact."""
-    with torch.autocast("cpu", enabled=False):
-        steps = at_disparities(left, right, int(planes.shape[1]))
-        pairs, height, width, disparities = (int(length) for length in steps.shape)
-        mean_of_two = planes.flip(1).repeat(1, 2, 1) / 2
-        return (steps.reshape(pairs, height, width // 2, 2 * disparities) @ mean_of_two[:, None]).permute(0, 3, 1, 2), steps
 
 
 def at_disparities(left, right, disparities):
@@ -137,6 +132,36 @@ class Band(torch.autograd.Function):
         return every @ others.transpose(3, 4), rows.transpose(3, 4) @ every, None
 
 
+def around_guess(left, right, guess):
+    """Cosines of features `[b, c, 2h, 4w]` at the whole disparities from a guess `[b, h, w]` plus `REACH` to it less `REACH`: `[b, 2h, w, 4, disparities]`.
+
+    Blocks of two rows and four columns share a guess, so that each row of a block is compared with one strip of the right picture. Outside of that it is 0.
+    """
+    left, right = (F.normalize(side.float(), dim=1).permute(0, 2, 3, 1) for side in (left, right))
+    pairs, height, width, channels = (int(length) for length in left.shape)
+    count = width // 4
+    from_column = torch.arange(count) * 4 - REACH - guess
+    from_column = from_column[:, :, None].expand(pairs, height // 2, 2, count).reshape(pairs, height, count, 1)
+    columns = from_column + torch.arange(4 + 2 * REACH)
+    columns = torch.where((columns >= 0) & (columns < width), columns, torch.full_like(columns, width)).long()
+    rows = torch.arange(pairs * height).reshape(pairs, height, 1, 1)
+    table = F.pad(right, (0, 0, 0, 1)).reshape(pairs * height * (width + 1), channels)
+    strips = table.index_select(0, (rows * (width + 1) + columns).flatten()).reshape(pairs, height, count, 4 + 2 * REACH, channels)
+    every = F.pad(left.reshape(pairs, height, count, 4, channels), (0, 0, 0, 1)) @ strips.transpose(3, 4)
+    return band(every, 2 * REACH + 1)
+
+
+def shares_between(faces, places, spreads, weights):
+    """A mixture of logistic distributions of disparity as shares of the slabs between `faces` `[b, slabs + 1]` (falling) and of what is beyond the last.
+
+    `places`, `spreads` and `weights` are `[b, n, h, w]`; the result is `[b, slabs + 1, h, w]`. What is nearer than the first face belongs to the first slab.
+    """
+    beyond = 0
+    for place, spread, weight in zip(places.unbind(1), spreads.unbind(1), weights.unbind(1)):
+        beyond = beyond + weight[:, None] * torch.sigmoid((faces[:, 1:, None, None] - place[:, None]) / spread[:, None])
+    return torch.cat([weights.sum(1, keepdim=True) - beyond[:, :1], beyond[:, :-1] - beyond[:, 1:], beyond[:, -1:]], 1)
+
+
 class DepthHead(nn.Module):
     """Logits over slabs of depth and "nothing in range", with a skip from the matching planes that begins as interpolation."""
 
@@ -156,12 +181,12 @@ class DepthHead(nn.Module):
         return (self.head(features) + self.skip(matching)).float()
 
 
-def shares_of(logits):
-    """Softmax over slabs. In a graph in its parts: ONNX Runtime's own along this axis takes thrice the time."""
+def shares_of(logits, axis=1):
+    """Softmax. In a graph in its parts: ONNX Runtime's own along an axis that isn't the last takes thrice the time."""
     if not torch.jit.is_tracing():
-        return F.softmax(logits, dim=1)
-    powers = torch.exp(logits - logits.amax(1, keepdim=True))
-    return powers / powers.sum(1, keepdim=True)
+        return F.softmax(logits, dim=axis)
+    powers = torch.exp(logits - logits.amax(axis, keepdim=True))
+    return powers / powers.sum(axis, keepdim=True)
 
 
 class Cells(nn.Module):
@@ -176,9 +201,9 @@ class Cells(nn.Module):
         self.log_gain = nn.Parameter(torch.full((slabs,), 1.0))
         self.together = nn.Parameter(torch.zeros(()))
 
-    def forward(self, logits, slabs, rows, columns):
+    def forward(self, shares, slabs, rows, columns):
         with torch.autocast("cpu", enabled=False):
-            seen = shares_of(logits)[:, :-1] * torch.exp(self.log_gain)[None, :, None, None]
+            seen = shares[:, :-1] * torch.exp(self.log_gain)[None, :, None, None]
             if slabs is not None:
                 seen = seen.index_select(1, slabs)
             return self.weighed(rows) @ seen @ self.weighed(columns).transpose(2, 3)
@@ -228,9 +253,9 @@ class Coarse(nn.Module):
         context = F.interpolate(self.up(self.down(joined)), scale_factor=2.0, mode="nearest")
         seen = self.out(joined + context[:, :, : joined.shape[2], : joined.shape[3]])
         logits = self.depth(seen, F.max_pool2d(far, 2))
-        rates = add_up_slabs(self.cells(logits, None, rows, columns))
+        rates = add_up_slabs(self.cells(shares_of(logits), None, rows, columns))
         answers = {16: self.levels["16"](rates), 8: self.levels["8"](add_up(rates, 2))}
-        return answers, logits, (half, quarter, seen, whole), {8: near_steps, 4: far_steps}
+        return answers, F.log_softmax(logits, 1), (half, quarter, seen, whole), {8: (near_steps, 0), 4: (far_steps, 0)}
 
 
 def add_up_slabs(rates):
@@ -239,13 +264,70 @@ def add_up_slabs(rates):
     return rates.reshape(b, z // 2, 2, y, x).sum(dim=2)
 
 
+class CloserLook(nn.Module):
+    """Where exactly the surface is that each ray meets, given a guess: up to two places and how sure each is, in steps of disparity.
+
+    A slab is a fraction of a step thick at the far end and many steps at the near one, how thick depends on the rig, and so does all that is learnt of
+    slabs. What lies a step or two beside a guess looks the same for all rigs and all depths.
+    """
+
+    PLACES = 2
+
+    def __init__(self, channels):
+        super().__init__()
+        compared = 2 * REACH + 1
+        self.features = nn.Sequential(block(12, 16, (2, 1)), nn.Conv2d(16, 16, 1))
+        self.narrow = nn.Conv2d(8 * compared + 1, 48, 3, 1, 1, bias=False)
+        self.context = nn.Conv2d(channels, 48, 1, bias=False)
+        self.norm = nn.BatchNorm2d(48)
+        self.out = nn.Sequential(Residual(48), Residual(48))
+        self.head = nn.Conv2d(48, self.PLACES * (compared + 2) + 1, 1)
+        self.gain = nn.Parameter(torch.full((self.PLACES,), 12.0))
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+            self.head.bias.zero_()
+            self.head.bias[-2 * self.PLACES - 1 : -self.PLACES - 1] = torch.tensor([-1.5, 0.5])
+            self.head.bias[-self.PLACES - 1] = 1.5
+
+    def forward(self, whole, seen, shares, faces):
+        """@returns better `shares` of slabs, and what was compared: cosines `[b, h, w, disparities]`, and the least disparity of each."""
+        pairs = seen.shape[0]
+        features = self.features(whole)
+        with torch.autocast("cpu", enabled=False):
+            guess = self.guess(shares, faces)
+            steps = around_guess(features[:pairs], features[pairs:], guess)
+        _, height, count, _, compared = (int(length) for length in steps.shape)
+        costs = steps.reshape(pairs, height // 2, 2, count, 4, compared).permute(0, 5, 2, 4, 1, 3).flatten(2, 3)
+        beside = (guess - F.avg_pool2d(guess[:, None], 5, 1, 2)[:, 0]).clamp(-REACH, REACH)[:, None] / REACH
+        joined = F.relu(self.norm(self.narrow(torch.cat([costs.flatten(1, 2), beside], 1)) + self.context(seen)))
+        said = self.head(self.out(joined)).float()
+        with torch.autocast("cpu", enabled=False):
+            shares = self.shares(said, costs.mean(2), guess, shares, faces)
+        least = (guess - REACH)[:, :, None, :, None].expand(pairs, height // 2, 2, count, 4).reshape(pairs, height, 4 * count)
+        return shares, (steps.reshape(pairs, height, 4 * count, compared), least)
+
+    def guess(self, shares, faces):
+        """The disparity of the most probable slab, in whole steps."""
+        middles = (faces[:, :-1] + faces[:, 1:]) / 2
+        slab = shares[:, :-1].argmax(1)
+        return middles.gather(1, slab.flatten(1)).reshape(slab.shape).round().detach()
+
+    def shares(self, said, cost, guess, shares, faces):
+        compared = 2 * REACH + 1
+        where, spread, weights = said.split([self.PLACES * compared, self.PLACES, self.PLACES + 1], 1)
+        where = where.reshape(-1, self.PLACES, compared, *(int(length) for length in said.shape[2:])) + self.gain[:, None, None, None] * cost[:, None]
+        offsets = torch.arange(REACH, -REACH - 1, -1.0)[:, None, None]
+        places = guess[:, None] + (shares_of(where, 2) * offsets).sum(2)
+        weights = shares_of(weights)
+        return weights[:, :1] * shares + shares_between(faces, places, torch.exp(spread.clamp(NEAREST, WIDEST)), weights[:, 1:])
+
+
 class Fine(nn.Module):
-    """With full pictures, distant planes are matched at twice the columns too: there a cell's length is a fraction of a step."""
+    """With full pictures, what it found is looked at closer: at the far end a cell's length is a fraction of a step."""
 
     def __init__(self, is_full, planes_to_slabs):
         super().__init__()
-        self.distant_features = nn.Sequential(block(12, 16, (2, 1)), nn.Conv2d(16, 16, 1)) if is_full else None
-        self.distant_gain = nn.Parameter(torch.ones(())) if is_full else None
+        self.closer = CloserLook(64) if is_full else None
         self.lower = nn.Conv2d(32, 16, 1, bias=False)
         self.match_features = nn.Sequential(block(16, 16), nn.Conv2d(16, 16, 1))
         self.narrow = nn.Conv2d(FINE_PLANES, 64, 3, 2, 1, bias=False)
@@ -257,24 +339,28 @@ class Fine(nn.Module):
         self.cells = Cells(64)
         self.levels = nn.ModuleDict({"16": Level(), "32": Level(), "64": Level()})
 
-    def forward(self, features, fine_planes, distant_planes, slabs, rows, columns):
+    def forward(self, features, fine_planes, faces, slabs, rows, columns):
         half, quarter, seen, whole = features
         pairs = seen.shape[0]
         matched = self.match_features(half + twice(self.lower(quarter)))
         planes, steps = match(matched[:pairs], matched[pairs:], fine_planes)
-        matching = {2: steps}
-        if self.distant_features is not None:
-            features = self.distant_features(whole)
-            distant, matching[1] = match_distant(features[:pairs], features[pairs:], distant_planes)
-            planes = planes + self.distant_gain * distant
         joined = F.relu(self.norm(self.narrow(planes) + twice(self.context(seen)) + self.look(quarter[:pairs])))
-        logits = self.depth(self.out(joined), F.max_pool2d(planes, 2))
-        rates = self.cells(logits, slabs, rows, columns)
-        return {64: self.levels["64"](rates), 32: self.levels["32"](add_up(rates, 2)), 16: self.levels["16"](add_up(rates, 4))}, logits, matching
+        out = self.out(joined)
+        logits = self.depth(out, F.max_pool2d(planes, 2))
+        shares, matching, depth = shares_of(logits), {2: (steps, 0)}, [F.log_softmax(logits, 1)]
+        if self.closer is not None:
+            shares, matching[1] = self.closer(whole, out, shares, faces)
+            depth.append(torch.log(shares.clamp(min=1e-5)))
+        rates = self.cells(shares, slabs, rows, columns)
+        return {64: self.levels["64"](rates), 32: self.levels["32"](add_up(rates, 2)), 16: self.levels["16"](add_up(rates, 4))}, depth, matching
 
 
 class FrustumNet(nn.Module):
-    """`Coarse` and `Fine` in one, as they are trained. Answers are logits of cells, by "coarse" or "fine" and level; "matching" are cosines by stride."""
+    """`Coarse` and `Fine` in one, as they are trained.
+
+    Answers are logits of cells, by "coarse" or "fine" and level; "depth" are logarithms of shares of slabs, each `[b, slabs + 1, h, w]`; "matching" are by
+    stride cosines at whole steps of disparity `[b, h, w, disparities]`, widest first, and the least of these disparities.
+    """
 
     def __init__(self, is_full=False, coarse_matrix=None, fine_matrix=None):
         super().__init__()
@@ -284,8 +370,8 @@ class FrustumNet(nn.Module):
     def forward(self, left, right, constants):
         c = constants
         coarse, coarse_depth, features, matching = self.coarse(left, right, c["near_planes"], c["far_planes"], c["coarse_rows"], c["coarse_columns"])
-        fine, fine_depth, more = self.fine(features, c["fine_planes"], c["distant_planes"], None, c["rows"], c["columns"])
-        return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth, 64: fine_depth}, "matching": {**matching, **more}}
+        fine, fine_depth, more = self.fine(features, c["fine_planes"], c["faces"], None, c["rows"], c["columns"])
+        return {"coarse": coarse, "fine": fine, "depth": [coarse_depth, *fine_depth], "matching": {**matching, **more}}
 
 
 class LatentNet(nn.Module):
@@ -309,12 +395,18 @@ class LatentNet(nn.Module):
         for side, grow, head in zip((8, 16, 32, 64), self.grow, self.heads):
             cells = grow(cells)
             fine[side] = head(cells)[:, 0].float()
-        return {"coarse": coarse, "fine": fine, "depth": {32: coarse_depth}, "matching": matching}
+        return {"coarse": coarse, "fine": fine, "depth": [coarse_depth], "matching": matching}
+
+
+def take_over(made, known):
+    """Weights that both networks have, by name and shape; all others stay as they are."""
+    own = made.state_dict()
+    made.load_state_dict({name: value for name, value in known.items() if name in own and own[name].shape == value.shape}, strict=False)
 
 
 @torch.no_grad()
 def begin_full(full, half):
-    """Lets a network of full pictures begin as one of half pictures that has learnt: its new first layer halves, at the start, and its distant matching is faint."""
+    """Lets a network of full pictures begin as one of half pictures that has learnt: its new first layer halves, at the start."""
     known = half.state_dict()
     first = "coarse.extract.to_half.0.0.weight"
     learnt = known.pop(first)
@@ -328,7 +420,6 @@ def begin_full(full, half):
             conv.weight[channel] = 0
             conv.weight[channel, colour, 1:, 1:] = sign / 4
             norm.weight[channel], norm.bias[channel] = 1.0, sign * MEAN_LIGHT
-    full.fine.distant_gain.fill_(0.3)
 
 
 NETS = {"frustum": FrustumNet, "latent": LatentNet}

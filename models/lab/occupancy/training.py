@@ -76,15 +76,16 @@ def make_net(options, example):
 
 
 def begin_with(made, options):
-    """@raises SetError where the checkpoint is of another kind of network."""
-    learnt, settings = load_net(options.begin_with)
+    """Parts that the other network lacks begin as they would alone. @raises SetError where it is of another kind."""
+    state = state_of(options.begin_with)
+    settings = state["settings"]
     size = tuple(settings["size"])
     if settings["decoder"] != options.decoder or settings["planes"] != options.planes or size not in (options.size, data.halved(options.size)):
         raise data.SetError(f"{options.begin_with} is another kind of network: {json.dumps(settings)}")
     if size == options.size:
-        made.load_state_dict(learnt.state_dict())
+        net.take_over(made, state["average"])
     else:
-        net.begin_full(made, learnt)
+        net.begin_full(made, load_net(options.begin_with)[0])
 
 
 def settings_of(options):
@@ -92,9 +93,13 @@ def settings_of(options):
     return {"planes": options.planes, "decoder": options.decoder, "size": list(options.size), "seed": options.seed, "batch": options.batch, "rate": options.rate}
 
 
+def state_of(path):
+    return importing.state_of(path) if path.is_dir() else torch.load(path, map_location="cpu")
+
+
 def load_net(path):
     """Averaged network of a checkpoint (`best.pt` or `last.pt`) or of a model folder, and its settings. @raises SetError of a folder"""
-    state = importing.state_of(path) if path.is_dir() else torch.load(path, map_location="cpu")
+    state = state_of(path)
     settings = state["settings"]
     size = tuple(settings["size"])
     half = data.halved(size)

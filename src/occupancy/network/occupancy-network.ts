@@ -51,7 +51,7 @@ export interface InferOptions {
 
 const COARSE_INPUTS = ['left', 'right', 'near_planes', 'far_planes', 'coarse_rows', 'coarse_columns'];
 const FEATURES = ['half', 'quarter', 'seen'] as const;
-/** Of a network of full pictures: what its first layer sees of them, to match what is far with. */
+/** Of a network of full pictures: what its first layer sees of them, to look closer at. */
 const WHOLE = 'whole';
 const COARSE_CELLS = ['cells8', 'cells16'] as const;
 const FINE_INPUTS = [...FEATURES, 'fine_planes', 'slabs', 'rows', 'columns'];
@@ -95,7 +95,7 @@ export class OccupancyNetwork {
   static async load({ manifest, coarsePath, finePath }: InstalledOccupancyModel, { threads }: OccupancyNetworkOptions): Promise<OccupancyNetwork> {
     const coarse = await TensorSession.load({ modelPath: coarsePath, threads }, { inputs: COARSE_INPUTS, outputs: [...COARSE_CELLS, ...FEATURES] });
     try {
-      return new OccupancyNetwork(manifest, coarse, await TensorSession.load({ modelPath: finePath, threads }, { inputs: FINE_INPUTS, outputs: FINE_CELLS, optional: [WHOLE, 'distant_planes'] }));
+      return new OccupancyNetwork(manifest, coarse, await TensorSession.load({ modelPath: finePath, threads }, { inputs: FINE_INPUTS, outputs: FINE_CELLS, optional: [WHOLE, 'faces'] }));
     } catch (error) {
       await coarse.release();
       throw error;
@@ -154,10 +154,10 @@ export class OccupancyNetwork {
   }
 
   /** What the fine part says of the cells of a tiling, and what both say of the coarser levels. */
-  async #refine(answer: CoarseAnswer, { finePlanes, distantPlanes, rows, columns }: RigConstants, tiling: Tiling, chosen: Uint8Array | undefined, level: GridLevel): Promise<OccupancyFinding['cells']> {
+  async #refine(answer: CoarseAnswer, { finePlanes, faces, rows, columns }: RigConstants, tiling: Tiling, chosen: Uint8Array | undefined, level: GridLevel): Promise<OccupancyFinding['cells']> {
     const rules = this.manifest.levels.all;
     const features = Object.fromEntries(this.#features.map((name) => [name, answer[name]!]));
-    const feeds = { ...features, fine_planes: finePlanes, ...(this.#fine.takes('distant_planes') && { distant_planes: distantPlanes }), ...fineInputs(tiling, rows, columns) };
+    const feeds = { ...features, fine_planes: finePlanes, ...(this.#fine.takes('faces') && { faces }), ...fineInputs(tiling, rows, columns) };
     const found = tiling.tiles.length === 0 ? undefined : await this.#fine.run(feeds, level === 32 ? FINE_CELLS.slice(0, 2) : FINE_CELLS);
     const fine = (side: 16 | 32 | 64, above: number): Uint8Array => fineCells(found?.[`cells${side}`].data, tiling, chosen, side, above);
     const either = (rule: LevelRule<'coarse8' | 'coarse16' | 'fine16'>, side: 8 | 16): Uint8Array => (rule.source === 'fine16' ? pooledTo(side, fine(16, rule.above), 16) : coarseCells(answer, { source: rule.source, above: rule.above }, side));

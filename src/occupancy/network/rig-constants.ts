@@ -19,8 +19,8 @@ export interface RigConstants {
   readonly nearPlanes: Tensor;
   readonly farPlanes: Tensor;
   readonly finePlanes: Tensor;
-  /** Of `finePlanes` the distant ones, at whole pixels: for networks of full pictures. */
-  readonly distantPlanes: Tensor;
+  /** `[slabs + 1]`: disparities of the faces between slabs of depth, pixels, nearest first: for networks of full pictures. */
+  readonly faces: Tensor;
   readonly coarseRows: Tensor;
   readonly coarseColumns: Tensor;
   readonly rows: Tensor;
@@ -33,7 +33,7 @@ interface StretchedRig extends StereoRig {
 }
 
 /** Whole steps of disparity that are looked at, by the stride of the features that are compared. Part of the network. */
-const DISPARITY_STEPS: Readonly<Record<number, number>> = { 8: 32, 4: 48, 2: 40, 1: 20 };
+const DISPARITY_STEPS: Readonly<Record<number, number>> = { 8: 32, 4: 48, 2: 40 };
 /** Disparities between the near and the far face of a slab: near slabs are many pixels thick. */
 const SAMPLES_PER_PLANE = 8;
 /** Pictures that are wider are halved by the network itself: strides are counted at the half. */
@@ -51,7 +51,7 @@ export function rigConstants(rig: StereoRig, grid: VoxelGrid, size: Size, planes
     nearPlanes: mix(COARSE_SLABS, 8, 8),
     farPlanes: mix(COARSE_SLABS, 4, 4),
     finePlanes: mix(FINE_SLABS, 2, 2),
-    distantPlanes: distant(planesOf(planes, seen, grid, FINE_SLABS, 2)),
+    faces: facesOf(seen, grid, FINE_SLABS),
     coarseRows: rowsToCells(seen, grid, COARSE_SLABS, 16, 8),
     coarseColumns: columnsToCells(seen, grid, COARSE_SLABS, 16, 8),
     rows: rowsToCells(seen, grid, FINE_SLABS, 64, 4),
@@ -100,12 +100,9 @@ function mixture(planes: Float32Array, stride: number): Tensor {
   return { data, dims: [steps, count] };
 }
 
-/** Mixtures of whole pixels of those planes that the few steps of this stride reach; the others are empty. */
-function distant(planes: Float32Array): Tensor {
-  const { data, dims } = mixture(planes, 1);
-  const count = planes.length / SAMPLES_PER_PLANE;
-  const widest = Array.from({ length: count }, (_, plane) => Math.max(...planes.subarray(plane * SAMPLES_PER_PLANE, (plane + 1) * SAMPLES_PER_PLANE)));
-  return { data: data.map((share, i) => (widest[i % count]! <= DISPARITY_STEPS[1]! - 1 ? share : 0)), dims };
+/** The first face, at no depth at all, has no disparity: it gets that of a quarter of a slab. */
+function facesOf(rig: StereoRig, { rangeM }: VoxelGrid, slabs: number): Tensor {
+  return { data: Float32Array.from({ length: slabs + 1 }, (_, face) => disparityOf(rig, ((face || 0.25) * rangeM) / slabs)), dims: [slabs + 1] };
 }
 
 function rowsToCells({ size, centre, focalYPx }: StretchedRig, { rangeM, bottomM }: VoxelGrid, slabs: number, side: number, stride: number): Tensor {

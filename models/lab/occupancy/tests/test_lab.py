@@ -37,6 +37,8 @@ from synthetic import BASELINE_M, FOCAL_PX, HEIGHT, RANGE_M, WIDTH, write_set
 
 RIG = Rig(WIDTH, HEIGHT, FOCAL_PX, FOCAL_PX, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, 0.0, BASELINE_M)
 CUBE = Cube.of(RANGE_M)
+FULL = (608, 64)
+"""Wide enough for a network of full pictures."""
 ALONE = Team(0, 1, None)
 
 
@@ -117,6 +119,40 @@ class Net(unittest.TestCase):
             found = torch.autograd.grad(net.at_disparities(left, right, disparities), (left, right), slope)
             torch.testing.assert_close(found, torch.autograd.grad(singly, (left, right), slope))
 
+    def test_a_closer_look_compares_around_each_guess(self):
+        left, right = torch.randn((2, 2, 16, 4, 40), generator=torch.Generator().manual_seed(1))
+        every = net.at_disparities(left, right, 32).flip(3)
+        guess = torch.randint(net.REACH, 20, (2, 2, 10), generator=torch.Generator().manual_seed(2)).float()
+        found = net.around_guess(left, right, guess)
+        self.assertEqual(found.shape, (2, 4, 10, 4, 2 * net.REACH + 1))
+        for pair, row, block, column in ((0, 0, 9, 3), (1, 3, 4, 0), (1, 2, 2, 1)):
+            at = int(guess[pair, row // 2, block])
+            torch.testing.assert_close(found[pair, row, block, column], every[pair, row, 4 * block + column, at - net.REACH : at + net.REACH + 1].flip(0))
+
+    def test_beside_the_right_picture_nothing_compares(self):
+        left = torch.randn((1, 16, 2, 40), generator=torch.Generator().manual_seed(1))
+        for guess in (-60.0, 900.0):
+            self.assertEqual(float(net.around_guess(left, left, torch.full((1, 1, 10), guess)).abs().max()), 0)
+
+    def test_a_place_is_shared_among_slabs(self):
+        faces = torch.tensor([[50.0, 20.0, 10.0, 5.0, 2.0]])
+        one = lambda value: torch.full((1, 1, 1, 1), value)
+        shares = lambda place, spread: net.shares_between(faces, one(place), one(spread), one(1.0))[0, :, 0, 0]
+        for place, slab in ((80.0, 0), (30.0, 0), (12.0, 1), (7.0, 2), (3.5, 3), (1.0, 4)):
+            self.assertGreater(float(shares(place, 0.05)[slab]), 0.999)
+        np.testing.assert_allclose(shares(10.0, 0.5), [0, 0.5, 0.5, 0, 0], atol=1e-4)
+        self.assertAlmostEqual(float(shares(7.0, 3.0).sum()), 1, places=5)
+        both = lambda *values: torch.tensor(values)[None, :, None, None]
+        mixed = net.shares_between(faces, both(12.0, 3.5), both(0.05, 0.05), both(0.6, 0.3))[0, :, 0, 0]
+        np.testing.assert_allclose(mixed, [0, 0.6, 0, 0.3, 0], atol=1e-4)
+
+    def test_what_both_networks_have_is_taken_over(self):
+        half, full = net.FrustumNet(), net.FrustumNet(is_full=True)
+        own = full.fine.closer.head.weight.clone()
+        net.take_over(full, half.state_dict())
+        self.assertTrue(torch.equal(full.fine.look.weight, half.fine.look.weight))
+        self.assertTrue(torch.equal(full.fine.closer.head.weight, own))
+
     def test_rates_add_up(self):
         rates = torch.rand(1, 8, 8, 8)
         np.testing.assert_allclose(net.add_up(rates, 4)[0, 1, 0, 1], rates[0, 4:, :4, 4:].sum(), rtol=1e-5)
@@ -144,6 +180,15 @@ class Losses(unittest.TestCase):
         told = [loss_at(found) for found in range(12)]
         self.assertAlmostEqual(told[3], told[4], places=5)
         self.assertTrue(all(other > told[3] + 1 for at, other in enumerate(told) if at not in (3, 4)))
+
+    def test_around_a_guess_only_what_is_near_it_teaches(self):
+        steps = torch.zeros(1, 1, 40, 9)
+        steps[..., 2] = 1  # 6 above the least
+        true_px = lambda disparity: torch.full((1, 1, 40), disparity)
+        near, off, beyond = (float(losses.matching_loss(steps, true_px(disparity), 1, least=torch.full((1, 1, 40), 10.0))) for disparity in (16.0, 14.0, 30.0))
+        self.assertLess(near, 0.01)
+        self.assertGreater(off, 5)
+        self.assertEqual(beyond, 0)
 
     def test_what_is_unknown_or_beyond_the_picture_teaches_nothing(self):
         steps = torch.randn(1, 2, 5, 8)
@@ -244,18 +289,19 @@ class Training(WithSet):
             run(options_for(self.set, self.root / "one", "--steps", "1"))
 
     def test_graphs_answer_what_torch_answers(self):
-        for decoder in net.NETS:
-            with self.subTest(decoder):
-                out = self.root / f"export-{decoder}"
-                run(options_for(self.set, out, "--steps", "2", "--decoder", decoder))
+        for decoder, size in (*((decoder, (WIDTH, HEIGHT)) for decoder in net.NETS), ("frustum", FULL)):
+            with self.subTest(decoder, size=size):
+                out = self.root / f"export-{decoder}-{size[0]}"
+                run(options_for(self.set, out, "--steps", "2", "--decoder", decoder, "--size", "x".join(map(str, size))))
                 trained, settings = training.load_net(out / "last.pt")
+                self.assertEqual(settings["size"], list(size))
                 self.agree(trained, settings, out)
 
     def agree(self, trained, settings, out):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             export.write(trained, settings, out)
-        prepared = data.prepare(data.list_pairs(self.set)[1], (WIDTH, HEIGHT), "voxel")
+        prepared = data.prepare(data.list_pairs(self.set)[1], tuple(settings["size"]), "voxel")
         found = export.OnnxNet(out, 1)(prepared.left, prepared.right, prepared.constants)
         batch = data.collate([data.tensors_of(prepared, None)])
         with torch.no_grad():
@@ -285,9 +331,9 @@ class Training(WithSet):
 class Importing(WithSet):
     """A model's folder is begun with as a checkpoint is."""
 
-    def published(self, name, *more):
+    def published(self, name, steps=20, size=(WIDTH, HEIGHT)):
         """A network that has learnt a little, and its folder: graphs and as much of a manifest as is read."""
-        run(options_for(self.set, self.root / name, "--steps", "20", *more))
+        run(options_for(self.set, self.root / name, "--steps", str(steps), "--size", "x".join(map(str, size))))
         trained, settings = training.load_net(self.root / name / "last.pt")
         folder = self.root / f"{name}-model"
         with warnings.catch_warnings():
@@ -302,14 +348,16 @@ class Importing(WithSet):
             return made(batch["left"], batch["right"], batch["constants"])["fine"]
 
     def test_it_says_what_it_said(self):
-        trained, folder = self.published("said")
-        read, settings = training.load_net(folder)
-        self.assertEqual((settings["size"], settings["planes"]), ([WIDTH, HEIGHT], "voxel"))
-        batch = data.collate([data.tensors_of(data.prepare(pair, (WIDTH, HEIGHT), "voxel"), None) for pair in data.list_pairs(self.set)[:4]])
-        expected = self.said(trained, batch)
-        for made in (read, seen(read, batch)):
-            for side, cells in self.said(made, batch).items():
-                torch.testing.assert_close(cells, expected[side], rtol=1e-3, atol=1e-3)
+        for size in ((WIDTH, HEIGHT), FULL):
+            with self.subTest(size=size):
+                trained, folder = self.published(f"said-{size[0]}", 8, size)
+                read, settings = training.load_net(folder)
+                self.assertEqual((settings["size"], settings["planes"]), (list(size), "voxel"))
+                batch = data.collate([data.tensors_of(data.prepare(pair, size, "voxel"), None) for pair in data.list_pairs(self.set)[:4]])
+                expected = self.said(trained, batch)
+                for made in (read, seen(read, batch)):
+                    for side, cells in self.said(made, batch).items():
+                        torch.testing.assert_close(cells, expected[side], rtol=1e-3, atol=1e-3)
 
     def test_in_training_it_says_nearly_the_same_once_it_has_seen_pairs(self):
         _, folder = self.published("trains")
