@@ -21,7 +21,7 @@ ALL = {8: ("coarse8", "coarse16", "fine16"), 16: ("coarse16", "fine16"), 32: ("f
 """Which answers may tell a level where both parts have run."""
 COARSE = {8: ("coarse8", "coarse16"), 16: ("coarse16",)}
 """The same where the coarse part has run alone."""
-REFINE_THRESHOLDS = (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
+REFINE_THRESHOLDS = (0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003)
 REFINE_SHARE = 0.08
 """Of the cells that may be looked at closer. Less would do for pairs like those of training; what is unlike them wants room."""
 
