@@ -67,13 +67,12 @@ export class TextOutput {
 /** What is wrong with an output of this name, with its code. */
 export function outputError(error: unknown, name: string): AppError {
   if (error instanceof AppError) return error;
-  switch (systemErrorCode(error)) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new AppError('ERR_DISK_FULL', `${name}: the disk is full`, { cause: error, fix: 'Free some space, or write elsewhere. What was written so far is whole lines.' });
-    case 'EPIPE':
-      return new AppError('ERR_OUTPUT_WRITE', `${name}: nobody reads it any more`, { cause: error, fix: 'Keep the program behind the pipe running, or write to a file with --out FILE.' });
-    default:
-      return new AppError('ERR_OUTPUT_WRITE', `${name} can't be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error, fix: 'Check the path and its permissions.' });
+  const code = systemErrorCode(error);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new AppError('ERR_DISK_FULL', `${name}: the disk is full`, { cause: error, fix: 'Free some space, or write elsewhere. What was written so far is whole lines.' });
   }
+  if (code === 'EPIPE') {
+    return new AppError('ERR_OUTPUT_WRITE', `${name}: nobody reads it any more`, { cause: error, fix: 'Keep the program behind the pipe running, or write to a file with --out FILE.' });
+  }
+  return new AppError('ERR_OUTPUT_WRITE', `${name} can't be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error, fix: 'Check the path and its permissions.' });
 }
