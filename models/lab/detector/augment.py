@@ -12,6 +12,8 @@ from packs import PADDING
 
 MOSAIC_SHARE = 0.5
 """Of pictures that are made of four: small objects, in surroundings that they never had."""
+MOSAIC_SCALES = (0.28, 1.2)
+"""Of one of the four, its long side over the whole picture's: a camera over a street has people of twenty pixels."""
 LEAST_SIDE_PX = 2.5
 LEAST_SHARE = 0.12
 """An object of which less is left at an edge is none."""
@@ -99,7 +101,7 @@ def made(mixture, side, random, calm=False, cutouts=None, paste_share=0.0):
     if chance < (0.06 if calm else MOSAIC_SHARE):
         across, down = (int(side * random.uniform(0.3, 0.7)) for _ in range(2))
         regions = ((0, 0, across, down), (across, 0, side, down), (0, down, across, side), (across, down, side, side))
-        scales = [math.exp(random.uniform(math.log(0.4), math.log(1.2))) for _ in regions]
+        scales = [math.exp(random.uniform(*map(math.log, MOSAIC_SCALES))) for _ in regions]
         targets = np.concatenate([paste(canvas, region, *mixture.draw(random), side, scale, random) for region, scale in zip(regions, scales)])
     elif calm and chance < 0.55:
         targets = paste(canvas, (0, 0, side, side), *mixture.draw(random), side, 1.0, random, calm=True)

@@ -24,6 +24,8 @@ from net import STRIDES, Detector, Plan
 from packs import PackError
 
 LAYER = re.compile(r"(.+)\.(weight|bias|running_mean|running_var)$")
+PARTS = {"csp": r"inner\.(\d+)", "plain": r"units\.(\d+)", "residual": r"(\d+)\.first", "inverted": r"(\d+)\.filter", "fused": r"(\d+)\.widen"}
+"""What the layers of a stage's blocks are called, by kind; the first that is there. `inverted` widens as well as `fused`."""
 
 
 def state_of(path):
@@ -73,11 +75,10 @@ def plan_of(manifest, tensors):
     scales = manifest["head"]["scales"]
     anchors = tuple(tuple(tuple(anchor) for anchor in next(scale["anchors"] for scale in scales if scale["stride"] == stride)) for stride in STRIDES)
     stages = range(1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("stages.")))
-    depths = tuple(len({name.split(".")[4] for name in tensors if name.startswith(f"stages.{stage}.1.inner.")}) for stage in stages)
-    if 0 in depths:
-        raise ValueError("only networks of csp blocks can be read back")
+    block, places = next((block, found) for block, part in PARTS.items() if (found := {match.groups() for name in tensors if (match := re.match(rf"stages\.(\d+)\.1\.{part}\.", name))}))
+    depths = tuple(sum(place[0] == str(stage) for place in places) for stage in stages)
     widths = tuple(len(tensors[f"stages.{stage}.0.norm.weight"]) for stage in stages)
-    return Plan(anchors, "csp", len(tensors["stem.norm.weight"]), widths, depths, tuple(manifest["labels"]))
+    return Plan(anchors, block, len(tensors["stem.norm.weight"]), widths, depths, tuple(manifest["labels"]))
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Trains the detector: `train --data PACK... --out DIR`. See README.md beside it."""
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -44,9 +45,9 @@ def parse(arguments):
     add_options(parser, rate=2e-3, hours=2.0)
     parser.add_argument("--begin-with", type=Path, metavar="CHECKPOINT", help="begin with these weights, or with those of a model folder; heads of other anchors begin anew")
     parser.add_argument("--anchors", choices=("over", "tuned", "kept"), help="6 a stride of no set's shapes, to be pruned; 3 a stride by k-means; or those of --begin-with (kept, without it over)")
-    parser.add_argument("--block", choices=sorted(BLOCKS), default="csp", help="(csp)")
-    parser.add_argument("--widths", type=int, nargs=4, help="channels of the four stages")
-    parser.add_argument("--depths", type=int, nargs=4, help="blocks of the four stages")
+    parser.add_argument("--block", choices=sorted(BLOCKS), help="what the backbone is made of (that of --begin-with, or csp)")
+    parser.add_argument("--widths", type=int, nargs=4, help="channels of the four stages (likewise)")
+    parser.add_argument("--depths", type=int, nargs=4, help="blocks of the four stages (likewise)")
     options = checked(parser, arguments)
     before = options.begin_with or (options.out / "last.pt" if options.resume else None)
     options.anchors = options.anchors or ("kept" if before else "over")
@@ -101,12 +102,11 @@ def weighed_packs(names):
 
 
 def plan_of(options, packs):
-    if options.anchors == "kept":
-        chosen = load_net(options.before).plan.anchors
-    else:
-        chosen = anchors.over() if options.anchors == "over" else anchors.tuned(anchors.sizes_in(packs))
-    shape = {key: tuple(value) for key, value in (("widths", options.widths), ("depths", options.depths)) if value}
-    return Plan(anchors=chosen, block=options.block, **shape)
+    """What is not asked for is as in the network to begin with, or of the usual shape."""
+    known = load_net(options.before).plan if options.before else Plan(anchors=())
+    kinds = {"kept": lambda: known.anchors, "over": anchors.over, "tuned": lambda: anchors.tuned(anchors.sizes_in(packs))}
+    asked = {key: tuple(value) if isinstance(value, list) else value for key in ("block", "widths", "depths") if (value := getattr(options, key))}
+    return dataclasses.replace(known, anchors=kinds[options.anchors](), classes=CLASSES, **asked)
 
 
 def load_net(path):
@@ -141,6 +141,8 @@ class Run:
         self.plan = self.net.plan
         self.teacher = distilling.Teacher(options.teacher) if options.teacher else None
         self.likeness = distilling.Likeness(self.plan.widths[1:], self.teacher.channels if self.teacher else ())
+        if self.teacher and options.begin_with:
+            self.likeness.take(importing.state_of(options.begin_with).get("likeness", {}))
         self.average = checkpoints.Average(self.net, 0.9993, masks.is_choice)
         bent = [parameter for parameter in self.parameters() if parameter.ndim > 1]
         flat = [parameter for parameter in self.parameters() if parameter.ndim <= 1]

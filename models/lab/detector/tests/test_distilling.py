@@ -95,6 +95,15 @@ class Likeness(Temporary):
         for one, other in zip(parts.parameters(), whole.parameters()):
             torch.testing.assert_close(one, other, rtol=0, atol=0)
 
+    def test_what_says_the_features_goes_on_from_a_run_with_the_same_teacher_and_begins_anew_otherwise(self):
+        before = run(training.parse, training.Run, *self.options("before"))
+        begun = lambda *more: training.Run(training.parse(self.options("after", "--begin-with", str(self.folder / "before" / "last.pt"), *more)), Team(0, 1, None)).likeness.state_dict()
+        for key, value in begun().items():
+            torch.testing.assert_close(value, before.likeness.state_dict()[key], rtol=0, atol=0)
+        wider = begun("--widths", "16", "16", "32", "48")
+        self.assertEqual(wider["says.2.weight"].shape[1], 48)
+        self.assertFalse(torch.equal(wider["says.0.weight"], before.likeness.state_dict()["says.0.weight"]))
+
     def test_a_wrong_teacher_ends_the_command_with_a_line(self):
         pack = street(self.folder / "pack")
         code, told = quiet(training.main, ["--data", str(pack), "--out", str(self.folder / "run"), "--teacher", str(self.folder / "none.onnx")])

@@ -1,5 +1,6 @@
 """A model folder is read back as the network that it was made of, and trained on."""
 
+import dataclasses
 import json
 import sys
 import unittest
@@ -16,7 +17,7 @@ import exporting
 import importing
 import masks
 import training
-from net import Detector, Plan
+from net import BLOCKS, Detector, Plan
 from packs import PackError
 
 PICTURES = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(3))
@@ -56,11 +57,12 @@ class Folders(Temporary):
             self.assertLess(float((own - others).abs().max()), tolerance * float(own.abs().max()))
 
     def test_a_network_says_what_it_said(self):
-        net = worn(Detector(Plan(anchors.over()[:2] + (((30.0, 60.0),),), stem=32, widths=(32, 48, 64, 80), depths=(2, 1, 3, 1))))
-        back = training.load_net(self.exported(net))
-        for name in ("stem", "widths", "depths", "block", "classes"):
-            self.assertEqual(getattr(back.plan, name), getattr(net.plan, name))
-        self.assert_same(net, back)
+        for block in BLOCKS:
+            net = worn(Detector(Plan(anchors.over()[:2] + (((30.0, 60.0),),), block, stem=32, widths=(32, 48, 64, 80), depths=(2, 1, 3, 1))))
+            back = training.load_net(self.exported(net))
+            for name in ("stem", "widths", "depths", "block", "classes"):
+                self.assertEqual(getattr(back.plan, name), getattr(net.plan, name), block)
+            self.assert_same(net, back)
 
     def test_so_it_does_at_every_width(self):
         net = several_widths()
@@ -85,10 +87,11 @@ class Folders(Temporary):
 
     def test_training_goes_on_from_a_folder_with_its_anchors_and_is_resumed(self):
         pack = street(self.folder / "pack")
-        small = Detector(Plan(tuple(own[:2] for own in anchors.over()), widths=(16, 16, 32, 32), depths=(1, 1, 1, 1)))
+        small = Detector(Plan(tuple(own[:2] for own in anchors.over()), "plain", widths=(16, 16, 32, 32), depths=(1, 1, 1, 1)))
         folder = self.exported(worn(small))
-        common = ["--data", pack, "--out", self.folder / "run", "--batch", 4, "--paste", 0, "--float32", *SMALL]
+        common = ["--data", pack, "--out", self.folder / "run", "--batch", 4, "--paste", 0, "--float32"]
         made = run(training.parse, training.Run, *common, "--begin-with", folder, "--steps", 1)
+        self.assertEqual(dataclasses.replace(made.plan, anchors=()), dataclasses.replace(small.plan, anchors=()))
         self.assertEqual([len(own) for own in made.plan.anchors], [2, 2, 2])
         # One step at the beginning's low rate: near to what it began with, far from how networks begin.
         self.assertLess(float((made.net.state_dict()["stages.1.0.conv.weight"] - small.state_dict()["stages.1.0.conv.weight"]).abs().max()), 2e-3)
