@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Block, type BenchFrame, latencyFigures, missesAtFullSpeed, pointShares, secondMedians } from '../../src/cli/bench/governor/figures.js';
+import { type Block, type BenchFrame, lateFrames, latencyFigures, missesAtFullSpeed, pointShares, secondMedians } from '../../src/cli/bench/governor/figures.js';
 import { governorReport } from '../../src/cli/bench/governor/governor-report.js';
 import { isSettling, scheduleLengthMs, speedAt, speedSchedule } from '../../src/cli/bench/governor/schedule.js';
 import { sizesOf } from '../../src/cli/governor/networks.js';
@@ -64,6 +64,17 @@ describe('the figures', () => {
   test('what is late at full speed is counted there alone', () => {
     const frames = [frame(100, 30), frame(200, 10), frame(700, 10), frame(1600, 90)];
     expect(missesAtFullSpeed([block(frames, 'fixed')], speedSchedule([100, 50], 1000), 25)).toBeCloseTo(1 / 3, 9);
+  });
+
+  test('late frames tell how long after a move they were; those right after a step are none', () => {
+    const frames = [frame(100, 30), frame(300, 30), frame(400, 20), frame(1100, 90), frame(1600, 40)];
+    const moves = [{ atMs: 250, from: 'a', to: 'b', reason: 'slower' }];
+    const late = lateFrames([{ ...block(frames), moves }], speedSchedule([100, 50], 1000), 25);
+    expect(late.map(({ atMs, speedPercent, sinceMoveMs }) => [atMs, speedPercent, sinceMoveMs])).toEqual([
+      [100, 100, null],
+      [300, 100, 50],
+      [1600, 50, 1350],
+    ]);
   });
 
   test('shares of points', () => {

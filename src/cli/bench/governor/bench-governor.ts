@@ -16,10 +16,13 @@ import { formatOf } from '../../stages.js';
 import { print, progressBar, textTable } from '../../terminal.js';
 import { machine } from '../machine.js';
 import { openTruth, scoreNetworks } from './accuracy.js';
-import { type Block, type GovernorFigures, latencyFigures, type LatencyFigures, missesAtFullSpeed, type PointFigures, pointShares } from './figures.js';
+import { type Block, type GovernorFigures, type LateFrame, lateFrames, latencyFigures, type LatencyFigures, missesAtFullSpeed, type PointFigures, pointShares } from './figures.js';
 import { governorReport } from './governor-report.js';
 import { runBlock } from './run-block.js';
 import { scheduleLengthMs, speedSchedule, type SpeedSegment } from './schedule.js';
+
+/** So long a network may still be loaded beside the frames. */
+const AFTER_MOVE_MS = 500;
 
 export interface GovernorBenchOptions {
   readonly governor: string;
@@ -173,12 +176,24 @@ function figuresJson({ fixed, governed, ready, points, blocks, ...figures }: Gov
     governed: latencyJson(governed),
     governed_ready: latencyJson(ready),
     moves: blocks.filter(({ pipeline }) => pipeline === 'governed').map(({ moves }) => moves.map(({ atMs, ...move }) => ({ at_ms: Math.round(atMs), ...move }))),
+    late_governed: lateOf(figures, blocks).map(({ atMs, latencyMs, readyMs, point, speedPercent, sinceMoveMs }) => ({
+      at_ms: Math.round(atMs),
+      latency_ms: round(latencyMs),
+      ready_ms: round(readyMs),
+      point: point ?? null,
+      speed_percent: round(speedPercent, 1),
+      since_move_ms: sinceMoveMs === null ? null : Math.round(sinceMoveMs),
+    })),
     frames_dropped: { fixed: droppedOf(blocks, 'fixed'), governed: droppedOf(blocks, 'governed') },
     cores_used: cores,
     governed_threads: figures.threads,
     load_average: { before: round(figures.loadBefore, 2), after: round(figures.loadAfter, 2), cores: availableParallelism() },
     machine: machine(),
   };
+}
+
+function lateOf({ segments, targetMs }: Pick<GovernorFigures, 'segments' | 'targetMs'>, blocks: readonly Block[]): LateFrame[] {
+  return lateFrames(blocks.filter(({ pipeline }) => pipeline === 'governed'), segments, targetMs);
 }
 
 function droppedOf(blocks: readonly Block[], pipeline: Block['pipeline']): number {
@@ -205,6 +220,9 @@ function printFigures(figures: GovernorFigures, out: string | undefined): void {
     ),
   );
   print(`\nfixed at full speed, later than the target: ${(figures.missesAtFullSpeed * 100).toFixed(2)} %`);
+  const late = lateOf(figures, figures.blocks);
+  const moved = late.filter(({ sinceMoveMs }) => sinceMoveMs !== null && sinceMoveMs < AFTER_MOVE_MS).length;
+  print(`governed, later than the target: ${late.length} frames, ${moved} of them within ${AFTER_MOVE_MS} ms after a move`);
   print(`frames dropped: ${droppedOf(figures.blocks, 'fixed')} fixed, ${droppedOf(figures.blocks, 'governed')} governed\n`);
   print(textTable(['operating point', 'a frame, ms', 'AP50', 'of the frames'], points.map(({ name, frameMs, ap50, share }) => [name, frameMs.toFixed(2), ap50 === null ? '-' : ap50.toFixed(3), `${(share * 100).toFixed(1)} %`])));
   if (figures.accuracyData) print(`\nAP50 on ${figures.accuracyData}`);

@@ -101,6 +101,26 @@ export function latencyFigures(blocks: readonly Block[], segments: readonly Spee
   };
 }
 
+/** A frame that was later than the target although the controller had had the time to answer. */
+export interface LateFrame extends BenchFrame {
+  /** Percent of the machine's own speed. */
+  readonly speedPercent: number;
+  /** Since the newest move before it; null where there was none. */
+  readonly sinceMoveMs: number | null;
+}
+
+/** Which frames are late, and whether by a move or by something else: those that `LatencyFigures.deadlineMisses` counts. */
+export function lateFrames(blocks: readonly Block[], segments: readonly SpeedSegment[], targetMs: number): LateFrame[] {
+  return blocks.flatMap(({ frames, moves }) =>
+    frames
+      .filter(({ atMs, latencyMs }) => latencyMs > targetMs && !isSettling(segments, atMs, SETTLING_MS))
+      .map((frame) => {
+        const before = moves.filter(({ atMs }) => atMs <= frame.atMs).at(-1);
+        return { ...frame, speedPercent: speedAt(segments, frame.atMs), sinceMoveMs: before ? frame.atMs - before.atMs : null };
+      }),
+  );
+}
+
 /** Share of frames later than the target while nothing was slowed down. */
 export function missesAtFullSpeed(blocks: readonly Block[], segments: readonly SpeedSegment[], targetMs: number): number {
   const frames = blocks.flatMap((block) => block.frames).filter(({ atMs }) => speedAt(segments, atMs) >= 100 && !isSettling(segments, atMs, SETTLING_MS));
