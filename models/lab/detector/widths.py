@@ -3,13 +3,17 @@
 From one network of several widths as many steps are made in one run that teaches all widths together, as `elastic` does, and in one run for each narrower
 width that teaches this width alone: the same weights, pictures, rate and number of steps that the width learns in, but nobody else uses the weights. What it
 has more than the shared one is the price of sharing. Beside it: every width with the normalisation statistics of the dense one, in place of its own.
+With `--from-nothing` all begin with the same random weights.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 from argparse import Namespace
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,21 +61,39 @@ def parse(arguments):
     parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate (0.0005)")
     parser.add_argument("--batch", type=int, default=32, help="pictures a step, at 320 (32)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--from-nothing", action="store_true", help="all runs begin with random weights: of --begin-with only the masks are taken")
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side, one thread each (1)")
     options = parser.parse_args(arguments)
-    if options.steps < 2:
-        parser.error("--steps has to be above 1")
+    if options.steps < 2 or options.jobs < 1:
+        parser.error("--steps has to be above 1, and --jobs at least 1")
     return options
 
 
 def learnt(kind, options, ratios, steps, alone=None):
     """@returns the averaged network"""
     own = Namespace(**{**vars(options), "ratios": ratios, "anchors": None, "masks": None, "paste": 0.0, "teacher": None, "workers": 1, "hours": None, "resume": False, "float32": False, "steps": steps, "alone": alone})
-    run = kind(own, Team(0, 1, None))
+    run = (anew(kind) if options.from_nothing else kind)(own, Team(0, 1, None))
     while run.step < steps:
         run.advance()
         if run.step % 50 == 0:
             print(f"{'together' if alone is None else f'{ratios[alone]:.0%} alone'}: step {run.step} of {steps}", file=sys.stderr, flush=True)
     return run.average.net
+
+
+def anew(kind):
+    """A run that begins with nothing but the masks: the same random weights for all runs of a seed."""
+
+    class Anew(kind):
+        def make_net(self, packs):
+            net = super().make_net(packs)
+            torch.manual_seed(self.options.seed)
+            for layer in net.modules():
+                if isinstance(layer, (torch.nn.Conv2d, torch.nn.BatchNorm2d)):
+                    layer.reset_parameters()
+            net.net.begin_heads()
+            return net
+
+    return Anew
 
 
 def with_dense_statistics(net, ratio):
@@ -92,37 +114,57 @@ def score(net, packs):
     return found
 
 
+def jobs_of(options, ratios):
+    """What is to be measured: how, and at which ratio. One run teaches all that learn together."""
+    narrow = range(1, len(ratios))
+    known = [] if options.from_nothing else [*(("before", ratio) for ratio in range(len(ratios))), *(("dense statistics", ratio) for ratio in narrow)]
+    return [*known, ("together", None), *(("alone", ratio) for ratio in reversed(range(len(ratios))))]
+
+
+def keys_of(job, ratios):
+    how, ratio = job
+    return [f"{how}, {ratios[each]:.0%}" for each in (range(len(ratios)) if ratio is None else [ratio])]
+
+
+def measured(options, job):
+    """@returns scores by what they are of"""
+    memory.one_thread()
+    how, ratio = job
+    begun, packs = elastic.load_net(options.begin_with), [read_pack(name) for name in options.validate]
+    ratios = begun.ratios
+    if how == "together":
+        shared = learnt(elastic.ElasticRun, options, ratios, options.steps)
+        return {key: score(shared.at(each), packs) for each, key in enumerate(keys_of(job, ratios))}
+    nets = {"before": lambda: begun.at(ratio), "dense statistics": lambda: with_dense_statistics(begun, ratio), "alone": lambda: learnt(AloneRun, options, ratios, steps_of(ratio, ratios, options.steps), ratio).at(ratio)}
+    return {key: score(nets[how](), packs) for key in keys_of(job, ratios)}
+
+
 def compare(options):
     """@returns what is in results.json. @raises PackError"""
     try:
-        begun = elastic.load_net(options.begin_with)
+        ratios = elastic.load_net(options.begin_with).ratios
     except KeyError as error:
         raise PackError(f"{options.begin_with} has one width alone") from error
-    ratios, packs = begun.ratios, [read_pack(name) for name in options.validate]
+    for name in (*(name.partition(":")[0] for name in options.data), *options.validate):
+        read_pack(name)
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / "results.json"
-    results = json.loads(file.read_text()) if file.exists() else {"ratios": list(ratios), "steps": options.steps, "scores": {}}
-
-    def measured(key, net_of):
-        if key in results["scores"]:
-            return
-        results["scores"][key] = score(net_of(), packs)
+    recipe = {"ratios": list(ratios), "steps": options.steps, "from nothing": options.from_nothing}
+    results = json.loads(file.read_text()) if file.exists() else {**recipe, "scores": {}}
+    if {key: results.get(key, False) for key in recipe} != recipe:
+        raise PackError(f"{file} is of another recipe: choose another --out")
+    todo = [job for job in jobs_of(options, ratios) if not set(keys_of(job, ratios)) <= set(results["scores"])]
+    for scores in (map(partial(measured, options), todo) if options.jobs == 1 else side_by_side(options, todo)):
+        results["scores"].update(scores)
         part = file.with_suffix(".part")
         part.write_text(json.dumps(results, indent=1))
         os.replace(part, file)
-
-    for ratio, share in enumerate(ratios):
-        measured(f"before, {share:.0%}", lambda: begun.at(ratio))
-    for ratio, share in list(enumerate(ratios))[1:]:
-        measured(f"dense statistics, {share:.0%}", lambda: with_dense_statistics(elastic.load_net(options.begin_with), ratio))
-    shared = None
-    for ratio, share in enumerate(ratios):
-        if f"together, {share:.0%}" not in results["scores"]:
-            shared = shared or learnt(elastic.ElasticRun, options, ratios, options.steps)
-            measured(f"together, {share:.0%}", lambda: shared.at(ratio))
-    for ratio, share in reversed(list(enumerate(ratios))):
-        measured(f"alone, {share:.0%}", lambda: learnt(AloneRun, options, ratios, steps_of(ratio, ratios, options.steps), ratio).at(ratio))
     return results
+
+
+def side_by_side(options, jobs):
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        yield from (done.result() for done in as_completed([pool.submit(measured, options, job) for job in jobs]))
 
 
 def table(results):

@@ -44,6 +44,22 @@ class Widths(Temporary):
         # Weight decay moves what nothing is learnt for by far less than a step of learning.
         self.assertGreater(float(moved[gates].min()), 10 * float(moved[~gates].max()))
 
+    def test_from_nothing_all_begin_alike_and_with_the_masks_alone(self):
+        net, pack, out = several_widths(), street(self.folder / "pack", 24), self.folder / "out"
+        torch.save({"plan": net.plan.as_json(), "average": net.state_dict(), "ratios": list(net.ratios)}, self.folder / "last.pt")
+        command = ["--begin-with", str(self.folder / "last.pt"), "--data", str(pack), "--validate", str(pack), "--out", str(out), "--steps", "2", "--batch", "4", "--from-nothing"]
+        options = widths.parse(command)
+        begun = [quiet(widths.learnt, kind, options, net.ratios, 0, alone)[0].state_dict() for kind, alone in ((widths.elastic.ElasticRun, None), (widths.AloneRun, 2))]
+        for key, value in begun[0].items():
+            self.assertTrue(torch.equal(begun[1][key], value), key)
+            if ".gates" in key or key.startswith("mask_"):
+                self.assertTrue(torch.equal(net.state_dict()[key], value), key)
+        self.assertFalse(torch.equal(begun[0]["net.stem.conv.weight"], net.state_dict()["net.stem.conv.weight"]))
+        self.assertEqual(quiet(widths.main, [*command, "--jobs", "2"])[0], 0)
+        self.assertEqual(len(json.loads((out / "results.json").read_text())["scores"]), 3 + 3)
+        code, told = quiet(widths.main, command[:-1])
+        self.assertEqual((code, "another recipe" in told), (2, True))
+
     def test_a_network_of_one_width_is_refused(self):
         torch.save({"plan": several_widths().plan.as_json(), "average": several_widths().dense().state_dict()}, self.folder / "last.pt")
         code, told = quiet(widths.main, ["--begin-with", str(self.folder / "last.pt"), "--data", "x", "--validate", "x", "--out", str(self.folder / "out")])
