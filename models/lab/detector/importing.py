@@ -75,10 +75,18 @@ def plan_of(manifest, tensors):
     scales = manifest["head"]["scales"]
     anchors = tuple(tuple(tuple(anchor) for anchor in next(scale["anchors"] for scale in scales if scale["stride"] == stride)) for stride in STRIDES)
     stages = range(1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("stages.")))
-    block, places = next((block, found) for block, part in PARTS.items() if (found := {match.groups() for name in tensors if (match := re.match(rf"stages\.(\d+)\.1\.{part}\.", name))}))
-    depths = tuple(sum(place[0] == str(stage) for place in places) for stage in stages)
+    block, depths = blocks_of(tensors, stages)
     widths = tuple(len(tensors[f"stages.{stage}.0.norm.weight"]) for stage in stages)
     return Plan(anchors, block, len(tensors["stem.norm.weight"]), widths, depths, tuple(manifest["labels"]))
+
+
+def blocks_of(tensors, stages):
+    """Of what kind a network's blocks are, and how many each stage has. @raises ValueError"""
+    for block, part in PARTS.items():
+        depths = tuple(len({match[1] for name in tensors if (match := re.match(rf"stages\.{stage}\.1\.{part}\.", name))}) for stage in stages)
+        if all(depths):
+            return block, depths
+    raise ValueError(f"its blocks are none of {', '.join(PARTS)}")
 
 
 @torch.no_grad()

@@ -135,8 +135,12 @@ def measured(options, job):
     if how == "together":
         shared = learnt(elastic.ElasticRun, options, ratios, options.steps)
         return {key: score(shared.at(each), packs) for each, key in enumerate(keys_of(job, ratios))}
-    nets = {"before": lambda: begun.at(ratio), "dense statistics": lambda: with_dense_statistics(begun, ratio), "alone": lambda: learnt(AloneRun, options, ratios, steps_of(ratio, ratios, options.steps), ratio).at(ratio)}
-    return {key: score(nets[how](), packs) for key in keys_of(job, ratios)}
+    if how == "alone":
+        net = learnt(AloneRun, options, ratios, steps_of(ratio, ratios, options.steps), ratio).at(ratio)
+    else:
+        net = begun.at(ratio) if how == "before" else with_dense_statistics(begun, ratio)
+    [key] = keys_of(job, ratios)
+    return {key: score(net, packs)}
 
 
 def compare(options):
